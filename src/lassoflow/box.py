@@ -1,0 +1,91 @@
+"""The box the dual lives in: the product of ``[-k_j^- - decay s, k_j^+ + decay s]`` over the coordinates j.
+
+Penalty factors set its sides, weight decay lets it grow. A coefficient may be positive only while its dual sits on
+the upper face and negative only on the lower one: ``x in N_B(theta)``, the normal cone of the box (THEORY 9.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lassoflow.problem import Floats, LeastSquares
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """``[-lower - decay s, upper + decay s]`` with sides of shape (d,) in [0, inf] and a decay >= 0."""
+
+    lower: Floats
+    upper: Floats
+    decay: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        problem: LeastSquares,
+        penalty_factor: ArrayLike | str | None = None,
+        positive: bool = False,
+        weight_decay: float = 0.0,
+    ) -> Box:
+        """The box of a problem and the arguments every path takes.
+
+        Parameters
+        ----------
+        penalty_factor : array of shape (d,) or (2, d), "std" or None
+            Sides of the box: one row for both sides, or the positive side's row and then the negative side's.
+            ``inf`` bars a side, 0 leaves it unpenalised. "std" takes the columns' standard deviations.
+        positive : bool
+            Bar the negative side.
+        weight_decay : float
+            The rate at which the box grows.
+
+        Raises
+        ------
+        ValueError
+            On a wrong shape, a negative or NaN factor, or a weight decay that is negative or not finite.
+        """
+        upper, lower = _sides(problem, penalty_factor)
+        if positive:
+            lower = np.full_like(lower, np.inf)
+        decay = float(weight_decay)
+        if not 0.0 <= decay < np.inf:
+            raise ValueError(f"weight_decay must be a finite number >= 0; got {weight_decay!r}.")
+        return cls(lower, upper, decay)
+
+    @property
+    def unpenalised(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Where the box has no width at all, shape (d,): the coefficient is free, whatever its dual."""
+        return (self.lower == 0) & (self.upper == 0) & (self.decay == 0)
+
+    def face(self, sign: ArrayLike, s: ArrayLike) -> Floats:
+        """Support function per coordinate, ``sup {sign_j t : t in side j}`` at time s for signs +1 and -1."""
+        sides = np.where(np.asarray(sign) > 0, self.upper, self.lower)
+        return np.asarray(sides + self.decay * np.asarray(s), dtype=np.float64)
+
+    def equals(self, other: Box) -> bool:
+        """Whether two boxes are the same, side by side."""
+        same = np.array_equal(self.lower, other.lower) and np.array_equal(self.upper, other.upper)
+        return same and self.decay == other.decay
+
+
+def _sides(problem: LeastSquares, penalty_factor: ArrayLike | str | None) -> tuple[Floats, Floats]:
+    d = problem.n_features
+    if penalty_factor is None:
+        return np.ones(d), np.ones(d)
+    if isinstance(penalty_factor, str):
+        if penalty_factor != "std":
+            raise ValueError(f'penalty_factor must be an array or "std"; got {penalty_factor!r}.')
+        return problem.deviations, problem.deviations
+    try:
+        factor = np.asarray(penalty_factor, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("penalty_factor must hold numbers.") from None
+    if factor.shape not in ((d,), (2, d)):
+        raise ValueError(f"penalty_factor must have shape ({d},) or (2, {d}); got {factor.shape}.")
+    if not (factor >= 0).all():
+        raise ValueError("penalty_factor must hold numbers >= 0 (inf bars a side); one is negative or NaN.")
+    upper, lower = np.broadcast_to(factor, (2, d)).copy()
+    return upper, lower

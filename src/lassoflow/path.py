@@ -1,0 +1,389 @@
+"""A path: the pair (z, theta) as a curve over the time s, and the views of it that are paths again.
+
+``z`` is the cumulated coefficient vector, its slope ``z'`` the *instantaneous* coefficients and ``z / s`` the
+*average* ones. For the lasso the average is the lasso solution and the slope its refit; for a flow the slope is the
+flow itself and the average the curve that is compared with the lasso. A :class:`Path` is that curve seen with one
+blend of the two: ``blend * average + (1 - blend) * instantaneous``.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+from lassoflow.box import Box
+from lassoflow.problem import Floats, LeastSquares, read_matrix
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Side = Literal["left", "right"]
+Law = Literal["lasso", "flow"]
+Status = Literal["complete", "lambda_min", "max_knots"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Polygon:
+    """A curve z(s) with ``z(0) = 0`` that is linear between knots, exact at every s.
+
+    Stored as averages and slopes, of shape (k + 1, d), at 0 and the k knots: between knots the average is the convex
+    combination ``(s_k / s) average_k + (1 - s_k / s) slope_k``, which neither cancels nor overflows.
+    """
+
+    knots: Floats
+    """Times of the events, increasing, shape (k,)."""
+    averages: sp.csr_array
+    slopes: sp.csr_array
+    stop: float
+    """Where the curve ends; inf if the last slope goes on for ever."""
+
+    exact = True
+
+    def slope(self, s: Floats, side: Side) -> Floats:
+        """z'(s) for s of shape (m,): shape (m, d)."""
+        return self.slopes[self._segment(s, side)].toarray()
+
+    def average(self, s: Floats, side: Side) -> Floats:
+        """z(s) / s for s of shape (m,), continued by z'(0) at 0: shape (m, d)."""
+        segment = self._segment(s, side)
+        start = np.concatenate(([0.0], self.knots))[segment]
+        share = np.divide(start, s, out=np.zeros_like(s), where=s > 0)[:, None]
+        return self.averages[segment].toarray() * share + self.slopes[segment].toarray() * (1.0 - share)
+
+    def _segment(self, s: Floats, side: Side) -> NDArray[np.intp]:
+        return np.searchsorted(self.knots, s, side=side)
+
+
+class Frame(NamedTuple):
+    """What turns coefficients into predictions: column names, their means and the mean response."""
+
+    feature_names: tuple[str, ...]
+    feature_means: Floats
+    target_mean: float
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """A curve of coefficients over the time ``s = 1 / lambda``, exact between knots.
+
+    Paths come from :func:`lassoflow.lasso_path`, :func:`lassoflow.limit_flow` and :func:`lassoflow.load`. Everything
+    is vectorised: for s of any shape, ``path(s)`` has shape ``s.shape + (d,)``. At a jump the value is the right
+    limit; ``side="left"`` gives the other.
+
+    Attributes
+    ----------
+    law : "lasso" or "flow"
+    problem : the :class:`~lassoflow.LeastSquares` it solves, or None for a loaded path
+    box : penalty factors and weight decay
+    status : "complete", or what ended the walk early: "lambda_min" or "max_knots"
+    blend : share of the average in what the path shows (1: average, 0: instantaneous)
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> path = lf.lasso_path(lf.LeastSquares([[1.0, 0.0], [0.0, 1.0]], [2.0, 1.0]))
+    >>> path
+    <Path of the lasso: 2 knots for s from 1 to 2, 2 features, complete, exact>
+    >>> path([1.0, 2.0, 4.0])
+    array([[0. , 0. ],
+           [1. , 0. ],
+           [1.5, 0.5]])
+    >>> path.at(lam=0.25), path.end
+    (array([1.5, 0.5]), array([2., 1.]))
+    >>> path.instantaneous()(1.5)
+    array([2., 0.])
+    """
+
+    curve: Polygon
+    law: Law
+    problem: LeastSquares | None
+    box: Box
+    frame: Frame
+    status: Status
+    blend: float
+
+    # -- the curve ------------------------------------------------------------------------------------------------
+
+    @property
+    def knots(self) -> Floats:
+        """Times s of the events, increasing, shape (k,); the first is 1 / lambda_max."""
+        return self.curve.knots
+
+    @property
+    def domain(self) -> tuple[float, float]:
+        """The times the path covers: (0, inf) if complete."""
+        return 0.0, self.curve.stop
+
+    @property
+    def exact(self) -> bool:
+        """Whether values are exact (up to rounding) at every s rather than interpolated."""
+        return self.curve.exact
+
+    @property
+    def end(self) -> Floats:
+        """Coefficients at the end of the domain, shape (d,); the limit for s to infinity if complete."""
+        return self(self.curve.stop, side="left")
+
+    def __call__(self, s: ArrayLike, side: Side = "right") -> Floats:
+        """Coefficients at times s: shape ``s.shape + (d,)``.
+
+        Raises
+        ------
+        ValueError
+            If an s is negative, NaN, or beyond the end of the path.
+        """
+        flat, shape = self._times(s)
+        if self.blend == 1.0:
+            values = self.curve.average(flat, side)
+        elif self.blend == 0.0:
+            values = self.curve.slope(flat, side)
+        else:
+            values = self.blend * self.curve.average(flat, side) + (1 - self.blend) * self.curve.slope(flat, side)
+        return values.reshape(*shape, -1)
+
+    def at(self, *, lam: ArrayLike, side: Side = "right") -> Floats:
+        """Coefficients at penalties ``lam = 1 / s`` (on top of any weight decay): shape ``lam.shape + (d,)``."""
+        with np.errstate(divide="ignore"):
+            return self(1.0 / np.asarray(lam, dtype=np.float64), side)
+
+    def average(self, s: ArrayLike) -> Floats:
+        """``z(s) / s``, shape ``s.shape + (d,)``; at 0 its limit. The same for every view."""
+        flat, shape = self._times(s)
+        return self.curve.average(flat, "right").reshape(*shape, -1)
+
+    def integral(self, s: ArrayLike) -> Floats:
+        """``z(s)``, the coefficients cumulated over time, shape ``s.shape + (d,)``. The same for every view."""
+        flat, shape = self._times(s)
+        average = self.curve.average(flat, "right")
+        product = np.multiply(average, flat[:, None], out=np.zeros_like(average), where=average != 0)
+        return product.reshape(*shape, -1)
+
+    def dual(self, s: ArrayLike) -> Floats:
+        """``theta(s) = s X'(y - X z/s) / n``, shape ``s.shape + (d,)``. The same for every view; one pass over X an s.
+
+        Raises
+        ------
+        ValueError
+            If the path was loaded without its problem.
+        """
+        flat, shape = self._times(s)
+        problem = self.require_problem("the dual")
+        rows = [-time * problem.gradient(x) for time, x in zip(flat, self.curve.average(flat, "right"), strict=True)]
+        return np.reshape(rows, (*shape, -1))
+
+    # -- what a user reads off ------------------------------------------------------------------------------------
+
+    def support(self, s: ArrayLike, side: Side = "right") -> NDArray[np.bool_]:
+        """Which coefficients are nonzero at s: booleans of shape ``s.shape + (d,)``."""
+        return self(s, side) != 0
+
+    def dimension(self, s: ArrayLike, side: Side = "right") -> NDArray[np.intp]:
+        """How many coefficients are nonzero at s: shape ``s.shape``."""
+        return np.asarray(self.support(s, side).sum(axis=-1), dtype=np.intp)
+
+    def degrees_of_freedom(self, s: ArrayLike, side: Side = "right") -> NDArray[np.intp]:
+        """Degrees of freedom at s, the intercept not counted: shape ``s.shape``.
+
+        For the lasso this is the rank of the active columns, an unbiased estimate (Zou, Hastie & Tibshirani 2007;
+        Tibshirani & Taylor 2012); the walk keeps them independent, so it is their number. For every other view it is
+        :meth:`dimension`, which leaves out what the search costs and is therefore too small (see docs).
+        """
+        return self.dimension(s, side)
+
+    def intercept(self, s: ArrayLike, side: Side = "right") -> Floats:
+        """The intercept at s: shape ``s.shape`` (0 where none is fitted)."""
+        return np.asarray(self.frame.target_mean - self(s, side) @ self.frame.feature_means)
+
+    def predict(self, X: Any, s: ArrayLike, side: Side = "right") -> Floats:
+        """Predictions for X of shape (m, d) at s: shape ``s.shape + (m,)``.
+
+        Raises
+        ------
+        ValueError
+            If X has another number of columns, or a frame's names differ from those the path was fitted on.
+        """
+        matrix, names = read_matrix(X)
+        expected = self.frame.feature_names
+        if len(names) != len(expected):
+            raise ValueError(f"X has {len(names)} features; the path was fitted on {len(expected)}.")
+        if hasattr(X, "columns") and names != expected:
+            wrong = next(j for j in range(len(names)) if names[j] != expected[j])
+            raise ValueError(f"X: column {wrong} is {names[wrong]!r}; the path was fitted on {expected[wrong]!r}.")
+        flat, shape = self._times(s)
+        fitted = np.asarray((matrix @ self(flat, side).T).T) + self.intercept(flat, side)[:, None]
+        return fitted.reshape(*shape, -1)
+
+    # -- views ----------------------------------------------------------------------------------------------------
+
+    def averaged(self) -> Path:
+        """The path of averages z/s: of a lasso path itself, of a flow the curve that approximates the lasso."""
+        return self.relaxed(1.0)
+
+    def instantaneous(self) -> Path:
+        """The path of slopes z': of a flow itself, of a lasso path the least-squares refit on its support."""
+        return self.relaxed(0.0)
+
+    def relaxed(self, gamma: float) -> Path:
+        """``gamma * average + (1 - gamma) * instantaneous``; of a lasso path, the relaxed lasso (Meinshausen 2007).
+
+        Raises
+        ------
+        ValueError
+            If gamma is not in [0, 1].
+        """
+        if not 0.0 <= gamma <= 1.0:
+            raise ValueError(f"gamma must lie in [0, 1]; got {gamma!r}.")
+        return replace(self, blend=float(gamma))
+
+    # -- out and in -----------------------------------------------------------------------------------------------
+
+    def to_frame(self, all_features: bool = False) -> pd.DataFrame:
+        """One row a knot: s, lambda, dimension, l1_norm, then a column for each feature that is ever active.
+
+        Parameters
+        ----------
+        all_features : bool
+            Whether to keep the columns of features that are never active, too.
+        """
+        import pandas as pd
+
+        values = self(self.knots)
+        keep = np.ones(values.shape[1], dtype=bool) if all_features else (values != 0).any(axis=0)
+        if not all_features and not self.knots.size:
+            keep[:] = False
+        with np.errstate(divide="ignore"):
+            head = {"s": self.knots, "lambda": 1.0 / self.knots}
+        head |= {"dimension": (values != 0).sum(axis=1), "l1_norm": np.abs(values).sum(axis=1)}
+        names = np.array(self.frame.feature_names, dtype=object)[keep]
+        return pd.concat([pd.DataFrame(head), pd.DataFrame(values[:, keep], columns=list(names))], axis=1)
+
+    def save(self, file: str | os.PathLike[str]) -> None:
+        """Write the path to an .npz file (no pickle, no X). :func:`lassoflow.load` reads it back.
+
+        The file appears whole or not at all: it is written beside its place and renamed.
+        """
+        target = FilePath(file)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                np.savez_compressed(stream, allow_pickle=False, **_to_arrays(self))
+            os.replace(name, target)
+        except BaseException:
+            os.unlink(name)
+            raise
+
+    def __repr__(self) -> str:
+        what = {
+            "lasso": {1.0: "the lasso", 0.0: "the lasso's refit"},
+            "flow": {0.0: "the limit flow", 1.0: "the limit flow's average"},
+        }
+        name = what[self.law].get(
+            self.blend, f"{what[self.law][1.0 if self.law == 'lasso' else 0.0]}, blend {self.blend:g}"
+        )
+        count = self.knots.size
+        span = f" for s from {self.knots[0]:.4g} to {self.knots[-1]:.4g}" if count else ""
+        ended = "complete" if self.status == "complete" else f"stopped by {self.status} at s = {self.curve.stop:.4g}"
+        plural = "" if count == 1 else "s"
+        return f"<Path of {name}: {count} knot{plural}{span}, {len(self.frame.feature_names)} features, {ended}, exact>"
+
+    # -- checks ---------------------------------------------------------------------------------------------------
+
+    def require_problem(self, purpose: str) -> LeastSquares:
+        """The problem, or an error that says how to bring it back."""
+        if self.problem is None:
+            raise ValueError(f"This path was loaded without its data, which {purpose} needs: lf.load(file, problem).")
+        return self.problem
+
+    def _times(self, s: ArrayLike) -> tuple[Floats, tuple[int, ...]]:
+        times = np.asarray(s, dtype=np.float64)
+        if not (times >= 0).all():
+            raise ValueError("s must be a time >= 0; it is negative or NaN somewhere.")
+        if (times > self.curve.stop).any():
+            raise ValueError(
+                f"s = {times.max():.6g} lies beyond the end of the path: {self.status} stopped it at s = {self.curve.stop:.6g}."
+            )
+        return times.ravel(), times.shape
+
+
+def load(file: str | os.PathLike[str], problem: LeastSquares | None = None) -> Path:
+    """Read a path written by :meth:`Path.save`.
+
+    Parameters
+    ----------
+    file : path of an .npz file
+    problem : the problem it was computed for, if certificates or the dual are wanted; the file holds no data
+
+    Raises
+    ------
+    ValueError
+        If the file is not a saved path, or the problem has other features.
+
+    Examples
+    --------
+    >>> import lassoflow as lf, tempfile, os
+    >>> path = lf.limit_flow(lf.LeastSquares([[2.0]], [1.0]))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path.save(os.path.join(folder, "path.npz"))
+    ...     lf.load(os.path.join(folder, "path.npz")).end
+    array([0.5])
+    """
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return _from_arrays(dict(archive), problem)
+    except (KeyError, OSError, ValueError, EOFError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise ValueError(f"{os.fspath(file)!r} is not a path saved by lassoflow: {error}") from None
+
+
+def _to_arrays(path: Path) -> dict[str, Any]:
+    curve, frame = path.curve, path.frame
+    arrays: dict[str, Any] = {
+        "format": _FORMAT,
+        "law": path.law,
+        "status": path.status,
+        "blend": path.blend,
+        "lower": path.box.lower,
+        "upper": path.box.upper,
+        "decay": path.box.decay,
+        "feature_names": np.array(frame.feature_names, dtype=np.str_),
+        "feature_means": frame.feature_means,
+        "target_mean": frame.target_mean,
+        "knots": curve.knots,
+        "stop": curve.stop,
+    }
+    for name, matrix in (("averages", curve.averages), ("slopes", curve.slopes)):
+        arrays |= {f"{name}_{part}": getattr(matrix, part) for part in ("data", "indices", "indptr")}
+    return arrays
+
+
+def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | None) -> Path:
+    if int(arrays["format"]) > _FORMAT:
+        raise ValueError("it was written by a newer version")
+    names = tuple(str(name) for name in arrays["feature_names"])
+    if problem is not None and problem.feature_names != names:
+        raise ValueError("the problem given has other features")
+    knots = arrays["knots"]
+    shape = (knots.size + 1, len(names))
+    averages, slopes = (
+        sp.csr_array(tuple(arrays[f"{name}_{part}"] for part in ("data", "indices", "indptr")), shape=shape)
+        for name in ("averages", "slopes")
+    )
+    return Path(
+        curve=Polygon(knots, averages, slopes, float(arrays["stop"])),
+        law=str(arrays["law"]),  # type: ignore[arg-type]
+        problem=problem,
+        box=Box(arrays["lower"], arrays["upper"], float(arrays["decay"])),
+        frame=Frame(names, arrays["feature_means"], float(arrays["target_mean"])),
+        status=str(arrays["status"]),  # type: ignore[arg-type]
+        blend=float(arrays["blend"]),
+    )

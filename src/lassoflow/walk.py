@@ -1,0 +1,248 @@
+"""The exact walk: state, next event, direction, record. One engine, two cones.
+
+Both the lasso path and the limit flow are a pair of curves over the time s: the cumulated coefficients ``z(s)`` and
+the dual ``theta(s) = s r - M z(s)`` in a box. The lasso keeps ``z in N_B(theta)``, the flow ``z' in N_B(theta)``
+(THEORY 9.1), and either way z is piecewise linear. At a knot the slope is the least-squares fit over a cone
+(:mod:`lassoflow.cone`): coordinates on the box are signed, and for the lasso those with ``z_j != 0`` are free. The
+next knot is where the first coordinate reaches the box or, for the lasso, where the first z_j returns to 0.
+
+Rounding is met by one rule. A rate of the dual is known to ``tolerance * |X_j| |y| / n``, the dual at s to s times
+that, and events closer than this are one event. Nothing is compared with a number that has units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike
+
+from lassoflow.box import Box
+from lassoflow.cone import ConeFit
+from lassoflow.path import Frame, Law, Path, Polygon, Status
+from lassoflow.problem import EPS, Floats, Ints, LeastSquares
+
+
+class Progress(NamedTuple):
+    """What a ``callback`` is told at each knot: its number, its time, the penalty 1/s and the active coordinates."""
+
+    knot: int
+    s: float
+    lam: float
+    n_active: int
+
+
+class Event(NamedTuple):
+    """The next thing that happens: after a ``wait``, ``arrivals`` reach the box and ``returns`` come back to zero."""
+
+    wait: float
+    arrivals: Ints
+    """Coordinates, shape (k,)."""
+    returns: Ints
+    """Positions among the passive columns, shape (l,)."""
+
+
+class State:
+    """Where a walk is, in working units: s, the dual theta, the cumulated z, the idle faces and the direction."""
+
+    def __init__(self, problem: LeastSquares, box: Box, law: Law) -> None:
+        n, d = problem.design.shape
+        self.design, self.box, self.law = problem.design, box, law
+        target = problem.target
+        self.tolerance = tolerance = 8 * EPS * np.sqrt(max(n, 16))
+        self.rate_noise: Floats = tolerance * problem.design.norms * np.sqrt(target @ target) / n
+        self.coef_noise = tolerance * float(np.sqrt(target @ target))
+        self.s = 0.0
+        self.dual, self.integral = np.zeros(d), np.zeros(d)
+        self.fit = ConeFit(problem.design, target, box.decay, tolerance)
+        self.fit.enter_free(np.flatnonzero(box.unpenalised))
+        faces = [(box.upper == 0, 1.0), (box.lower == 0, -1.0)]
+        self.idle = [(int(j), sign) for on_face, sign in faces for j in np.flatnonzero(on_face & ~box.unpenalised)]
+
+    def turn(self) -> None:
+        """Find the direction of the present knot and the rate of the dual along it: one pass over X."""
+        self.idle = self.fit.solve(self.idle)
+        self.rate: Floats = self.design.rmatvec(self.fit.residual / self.design.shape[0])
+
+    def next_event(self) -> Event:
+        """The first arrivals at the box and, for the lasso, returns to zero."""
+        arrive = self._arrivals()
+        leave = self._returns()
+        wait = min(arrive.min(initial=np.inf), leave.min(initial=np.inf))
+        if wait == np.inf:
+            return Event(wait, np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp))
+        return Event(float(wait), self._tied_arrivals(arrive, wait), self._tied_returns(leave, wait))
+
+    def _arrivals(self) -> Floats:
+        """How long until each coordinate reaches the face it moves to, shape (d,)."""
+        box, rate = self.box, self.rate
+        speed = np.abs(rate) - box.decay
+        gap = np.where(rate > 0, box.upper - self.dual, box.lower + self.dual) + box.decay * self.s
+        wait = np.full(rate.shape, np.inf)
+        np.divide(np.maximum(gap, 0.0), speed, out=wait, where=speed > self.rate_noise)
+        for j, sign in self.idle:
+            if sign * rate[j] > 0:
+                wait[j] = np.inf
+        return wait
+
+    def _tied_arrivals(self, arrive: Floats, wait: float) -> Ints:
+        near = np.flatnonzero(arrive <= wait + 1e-6 * (wait + self.s))
+        speed = np.abs(self.rate[near]) - self.box.decay
+        slack = self.rate_noise[near] * (wait + self.s)
+        return near[(arrive[near] - wait) * speed <= slack]
+
+    def _returns(self) -> Floats:
+        """How long until each passive z_j is back at zero, shape (passive,); only the lasso waits for that."""
+        fit = self.fit
+        if self.law == "flow" or not fit.index.size:
+            return np.zeros(0)
+        speed = -fit.sign * fit.coef
+        wait = np.full(speed.shape, np.inf)
+        moving = fit.free & (speed * self.design.norms[fit.index] > self.coef_noise)
+        np.divide(np.abs(self.integral[fit.index]), speed, out=wait, where=moving)
+        return wait
+
+    def _tied_returns(self, leave: Floats, wait: float) -> Ints:
+        near = np.flatnonzero(leave <= wait + 1e-6 * (wait + self.s))
+        speed = np.abs(self.fit.coef[near]) * self.design.norms[self.fit.index[near]]
+        return near[(leave[near] - wait) * speed <= self.coef_noise * (wait + self.s)]
+
+    def is_still(self, event: Event) -> bool:
+        """Whether an event is at this very knot, to within rounding."""
+        return event.wait <= self.tolerance * self.s
+
+    def advance(self, event: Event) -> None:
+        """Walk to an event and note the faces it leaves behind."""
+        fit, box = self.fit, self.box
+        if not self.is_still(event):
+            self.idle = [face for face in self.idle if self._stays(*face)]
+            if self.law == "lasso":
+                fit.free[:] = True
+        self.s += event.wait
+        self.dual += event.wait * self.rate
+        self.integral[fit.index] += event.wait * fit.coef
+        for position in event.returns[::-1]:
+            j, sign = fit.drop(int(position))
+            self.integral[j] = 0.0
+            self.idle.append((j, sign))
+        self.idle += [(int(j), float(np.sign(self.rate[j]))) for j in event.arrivals]
+        for j, sign in self.idle:
+            self.dual[j] = sign * (box.upper[j] if sign > 0 else box.lower[j]) + sign * box.decay * self.s
+
+    def _stays(self, j: int, sign: float) -> bool:
+        """Whether an idle face is still touched: the dual does not move inwards, the face does not run away."""
+        return bool(sign * self.rate[j] - self.box.decay >= -self.rate_noise[j])
+
+
+class Record:
+    """The knots seen so far: time, cumulated coefficients there and slope after, each on its nonzeros only."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.averages: list[tuple[Ints, Floats]] = []
+        self.slopes: list[tuple[Ints, Floats]] = []
+
+    @property
+    def count(self) -> int:
+        """Knots so far; the start at s = 0 is none."""
+        return len(self.times) - 1
+
+    def add(self, state: State) -> None:
+        """Note the present knot and the direction that leaves it."""
+        self.times.append(state.s)
+        self.slopes.append((state.fit.index, state.fit.coef))
+        if state.s == 0:
+            self.averages.append((state.fit.index[:0], state.fit.coef[:0]))
+        else:
+            support = np.flatnonzero(state.integral)
+            self.averages.append((support, state.integral[support] / state.s))
+
+    def progress(self, problem: LeastSquares) -> Progress:
+        """The last knot as a callback is told of it."""
+        s = float(problem.units.time(self.times[-1]))
+        return Progress(self.count, s, 1.0 / s, self.slopes[-1][0].size)
+
+    def curve(self, problem: LeastSquares, stop: float) -> Polygon:
+        """All knots as a curve in the user's units."""
+        d = problem.n_features
+        knots = np.asarray(problem.units.time(np.array(self.times[1:])), dtype=np.float64)
+        averages, slopes = (_stack(rows, d, problem) for rows in (self.averages, self.slopes))
+        return Polygon(knots, averages, slopes, stop)
+
+
+def _stack(rows: list[tuple[Ints, Floats]], d: int, problem: LeastSquares) -> sp.csr_array:
+    """Sparse rows, given as (columns, working coefficients), as one matrix in the user's units."""
+    starts = np.cumsum([0, *(columns.size for columns, _ in rows)])
+    columns = np.concatenate([columns for columns, _ in rows])
+    values = problem.units.coef(np.concatenate([values for _, values in rows]))
+    return sp.csr_array((values, columns, starts), shape=(len(rows), d))
+
+
+def lasso_path(
+    problem: LeastSquares,
+    penalty_factor: ArrayLike | str | None = None,
+    positive: bool = False,
+    weight_decay: float = 0.0,
+    lambda_min: float = 0.0,
+    max_knots: int | None = None,
+    callback: Callable[[Progress], object] | None = None,
+) -> Path:
+    """The whole lasso path, exactly."""
+    box = Box.of(problem, penalty_factor, positive, weight_decay)
+    return _walk(problem, box, "lasso", lambda_min, max_knots, callback)
+
+
+def limit_flow(
+    problem: LeastSquares,
+    penalty_factor: ArrayLike | str | None = None,
+    positive: bool = False,
+    weight_decay: float = 0.0,
+    lambda_min: float = 0.0,
+    max_knots: int | None = None,
+    callback: Callable[[Progress], object] | None = None,
+) -> Path:
+    """The limit of gradient flow from vanishing initialisation, exactly."""
+    box = Box.of(problem, penalty_factor, positive, weight_decay)
+    return _walk(problem, box, "flow", lambda_min, max_knots, callback)
+
+
+def _walk(
+    problem: LeastSquares,
+    box: Box,
+    law: Law,
+    lambda_min: float,
+    max_knots: int | None,
+    callback: Callable[[Progress], object] | None,
+) -> Path:
+    horizon = _horizon(problem, lambda_min)
+    state, record = State(problem, box, law), Record()
+    status: Status = "complete"
+    while True:
+        state.turn()
+        event = state.next_event()
+        if not state.is_still(event):
+            record.add(state)
+            if callback and state.s > 0:
+                callback(record.progress(problem))
+            if state.s + event.wait >= horizon < np.inf:
+                status = "lambda_min"
+                break
+            if event.wait == np.inf:
+                break
+            if max_knots is not None and record.count == max_knots:
+                status, horizon = "max_knots", state.s + event.wait
+                break
+        state.advance(event)
+    stop = np.inf if status == "complete" else float(problem.units.time(horizon))
+    frame = Frame(problem.feature_names, problem.feature_means, problem.target_mean)
+    blend = 1.0 if law == "lasso" else 0.0
+    return Path(record.curve(problem, stop), law, problem, box, frame, status, blend)
+
+
+def _horizon(problem: LeastSquares, lambda_min: float) -> float:
+    """The working time at which ``lambda_min`` stops the walk."""
+    if not 0.0 <= lambda_min < np.inf:
+        raise ValueError(f"lambda_min must be a finite number >= 0; got {lambda_min!r}.")
+    return float(problem.units.working_time(1.0 / lambda_min)) if lambda_min else np.inf
