@@ -12,11 +12,16 @@ with free columns. A column enters only if its gradient is above rounding, so pa
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import scipy.linalg as sla
 from scipy.linalg import lapack
 
 from lassoflow.problem import Design, Floats, Ints
+
+Face = tuple[int, float]
+"""A coordinate and the sign, +1 or -1, that its coefficient may take."""
 
 _ROUNDS = 20
 
@@ -46,7 +51,7 @@ class Factor:
         rest = column - Q @ inner
         correction = rest @ Q  # "twice is enough": orthogonal to rounding even when little is left
         rest -= Q @ correction
-        height = float(np.sqrt(rest @ rest))
+        height = math.sqrt(rest @ rest)
         if height <= tolerance:
             return False
         rest /= height
@@ -105,106 +110,108 @@ class Factor:
 
 
 class ConeFit:
-    """The direction, warm-started: passive columns with their signs, coefficients and factor.
-
-    Attributes (arrays of the ``size`` passive columns, in the order of the factor)
-    ----------
-    index : columns; sign : +1, -1, or 0 for columns without any penalty; free : whether the sign is unconstrained.
-    coef : the direction d on them.
-    residual : ``y - X d``, shape (n,).
-    """
+    """The direction, warm-started: the passive columns, their signs and coefficients, and their factor."""
 
     def __init__(self, design: Design, target: Floats, decay: float, tolerance: float) -> None:
+        n, d = design.shape
         self._design = design
-        self._decay = decay * target.size
+        self._decay = decay * n
         self._tolerance = tolerance
-        self._gain_tolerance = tolerance * float(np.sqrt(target @ target))
-        self.factor = Factor(target)
-        self.index: Ints = np.zeros(0, dtype=np.intp)
-        self.sign: Floats = np.zeros(0)
-        self.free = np.zeros(0, dtype=np.bool_)
-        self.coef: Floats = np.zeros(0)
+        self._gain_tolerance = tolerance * math.sqrt(target @ target)
+        self._factor = Factor(target)
+        self._index: Ints = np.zeros(min(n, d), dtype=np.intp)
+        self._rows = np.zeros((3, min(n, d)))  # sign, bound, coefficient of each passive column
+        self._settled = True
+
+    @property
+    def index(self) -> Ints:
+        """The passive columns, shape (passive,), in the order in which they entered."""
+        return self._index[: self._factor.size]
+
+    @property
+    def sign(self) -> Floats:
+        """The face of each passive column, +1 or -1; 0 for columns without any penalty."""
+        return self._rows[0, : self._factor.size]
+
+    @property
+    def bound(self) -> Floats:
+        """The sign each coefficient must keep; 0 where it is free."""
+        return self._rows[1, : self._factor.size]
+
+    @property
+    def coef(self) -> Floats:
+        """The direction d on the passive columns, shape (passive,)."""
+        return self._rows[2, : self._factor.size]
 
     @property
     def residual(self) -> Floats:
         """``y - X d``, shape (n,)."""
-        return self.factor.fit_residual(self._linear())
+        return self._factor.fit_residual(self._linear())
 
     def enter_free(self, index: Ints) -> None:
-        """Make columns passive without any sign or penalty, leaving out those that depend on the others."""
-        for j, column in zip(index, self._design.columns(index).T, strict=True):
-            self._append(j, 0.0, column, free=True)
+        """Make columns passive with neither sign nor penalty, leaving out those that depend on the others."""
+        for j in index:
+            self._enter(int(j), 0.0)
+        self._settled = False
 
-    def drop(self, position: int) -> tuple[int, float]:
-        """Take a column out of the passive ones; return it with its sign. :meth:`solve` must follow."""
-        face = int(self.index[position]), float(self.sign[position])
-        self.factor.delete(position)
-        self.index = np.delete(self.index, position)
-        self.sign = np.delete(self.sign, position)
-        self.free = np.delete(self.free, position)
-        self.coef = np.delete(self.coef, position)
+    def drop(self, position: int) -> Face:
+        """Take a column out of the passive ones and return its face; :meth:`solve` must follow."""
+        face = int(self._index[position]), float(self._rows[0, position])
+        self._factor.delete(position)
+        m = self._factor.size
+        self._index[position:m] = self._index[position + 1 : m + 1]
+        self._rows[:, position:m] = self._rows[:, position + 1 : m + 1]
+        self._settled = False
         return face
 
-    def solve(self, faces: list[tuple[int, float]]) -> list[tuple[int, float]]:
-        """Move to the minimiser, letting faces in and out; return the faces that are not passive there."""
-        idle = list(faces)
-        columns = {face: self._column(face[0]) for face in idle}
-        barred: set[tuple[int, float]] = set()
-        for _ in range(_ROUNDS * (len(faces) + self.index.size + 1)):
-            idle += self._descend()
-            best = self._steepest(idle, columns, barred)
-            if best is None:
+    def solve(self, idle: list[Face]) -> list[Face]:
+        """Move to the minimiser over the cone, letting faces in and out; return those that are not passive there."""
+        idle = idle if self._settled else idle + self._descend()
+        refused: set[Face] = set()
+        for _ in range(_ROUNDS * (len(idle) + self._factor.size + 1)):
+            face = self._steepest(idle, refused)
+            if face is None:
+                self._settled = True
                 return idle
-            j, sign = best
-            if not self._append(j, sign, columns[best], free=False):
-                barred.add(best)
-            else:
-                idle.remove(best)
+            dropped = self._descend() if self._enter(*face) else [face]
+            if face in dropped:
+                refused.add(face)
+            idle = [other for other in idle if other != face] + dropped
         raise ArithmeticError("The cone fit did not settle; please report this problem.")
 
-    def _descend(self) -> list[tuple[int, float]]:
+    def _descend(self) -> list[Face]:
         """Least squares on the passive columns; those whose sign would turn are dropped at zero and returned."""
-        dropped: list[tuple[int, float]] = []
+        dropped: list[Face] = []
         while True:
-            goal = self.factor.solve(self._linear())
-            turned = np.flatnonzero((self.sign * goal < 0) & ~self.free)
+            goal = self._factor.solve(self._linear())
+            turned = (self.bound * goal < 0).nonzero()[0]
             if not turned.size:
-                self.coef = goal
+                self.coef[:] = goal
                 return dropped
-            here, there = self.coef[turned], goal[turned]
-            share = here / (here - there)
-            self.coef = self.coef + share.min() * (goal - self.coef)
-            for position in turned[share == share.min()][::-1]:
-                dropped.append(self.drop(int(position)))
+            here = self.coef[turned]
+            share = here / (here - goal[turned])
+            self.coef[:] += share.min() * (goal - self.coef)
+            dropped += [self.drop(position) for position in turned[share == share.min()][::-1].tolist()]
 
-    def _steepest(
-        self, idle: list[tuple[int, float]], columns: dict[tuple[int, float], Floats], barred: set[tuple[int, float]]
-    ) -> tuple[int, float] | None:
+    def _steepest(self, idle: list[Face], refused: set[Face]) -> Face | None:
         """The idle face whose entry decreases the objective fastest, or None at the minimum."""
-        if not idle:
-            return None
-        residual, best, steepest = self.residual, None, 0.0
+        best, steepest = None, self._gain_tolerance
+        residual = self.residual if idle else None
         for face in idle:
             j, sign = face
-            if face not in columns:
-                columns[face] = self._column(j)
+            gain = sign * float(self._design.column(j) @ residual) - self._decay
             norm = float(self._design.norms[j])
-            gain = sign * float(columns[face] @ residual) - self._decay
-            if gain > self._gain_tolerance * norm and gain > steepest * norm and face not in barred:
+            if gain > steepest * norm and face not in refused:
                 best, steepest = face, gain / norm
         return best
 
-    def _append(self, j: int, sign: float, column: Floats, free: bool) -> bool:
-        if not self.factor.append(column, self._tolerance * float(self._design.norms[j])):
+    def _enter(self, j: int, sign: float) -> bool:
+        m = self._factor.size
+        if not self._factor.append(self._design.column(j), self._tolerance * float(self._design.norms[j])):
             return False
-        self.index = np.append(self.index, j)
-        self.sign = np.append(self.sign, sign)
-        self.free = np.append(self.free, free)
-        self.coef = np.append(self.coef, 0.0)
+        self._index[m] = j
+        self._rows[:, m] = sign, sign, 0.0
         return True
 
     def _linear(self) -> Floats | None:
         return self._decay * self.sign if self._decay else None
-
-    def _column(self, j: int) -> Floats:
-        return self._design.columns([j])[:, 0]

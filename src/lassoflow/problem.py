@@ -11,8 +11,9 @@ exact, and :class:`Units` takes coefficients, times and penalties back to the us
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,7 +26,8 @@ EPS = float(np.finfo(np.float64).eps)
 _SAFE_EXPONENT = 200
 
 
-class Units(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Units:
     """Powers of two between the user's data and the working data: ``X = 2^design X_work``, ``y = 2^target y_work``."""
 
     design: int
@@ -47,11 +49,13 @@ class Units(NamedTuple):
         """A time s in working units."""
         return np.ldexp(s, self.design + self.target)
 
-    penalty = working_time
-    """A penalty in the user's units: it scales as one over a time, in the other direction."""
+    def penalty(self, working: ArrayLike) -> Any:
+        """A penalty, or a gradient, in the user's units."""
+        return np.ldexp(working, self.design + self.target)
 
-    working_penalty = time
-    """A penalty in working units."""
+    def working_penalty(self, penalty: ArrayLike) -> Any:
+        """A penalty, or a gradient, in working units."""
+        return np.ldexp(penalty, -self.design - self.target)
 
 
 class Design(Protocol):
@@ -62,6 +66,10 @@ class Design(Protocol):
     """Euclidean norms of the columns, shape (d,); exactly 0 for columns that centring leaves empty."""
     passes: int
     """How many times the whole of X has been read in a product."""
+
+    def column(self, j: int) -> Floats:
+        """Column j, shape (n,)."""
+        ...
 
     def columns(self, index: ArrayLike) -> Floats:
         """The columns ``index`` as a dense array of shape (n, len(index))."""
@@ -87,6 +95,10 @@ class DenseDesign:
         self._X = X
         self.shape = X.shape
         self.passes = 0
+
+    def column(self, j: int) -> Floats:
+        """See :meth:`Design.column`."""
+        return self._X[:, j]
 
     def columns(self, index: ArrayLike) -> Floats:
         """See :meth:`Design.columns`."""
@@ -120,6 +132,16 @@ class SparseDesign:
         unstored = np.sum(self._weights**2) - np.bincount(column, weight, d)
         raw = np.sqrt(np.bincount(column, weight * self._X.data**2, d))
         return _without_dust(np.sqrt(stored + np.maximum(unstored, 0.0) * self._means**2), raw)
+
+    def column(self, j: int) -> Floats:
+        """See :meth:`Design.column`."""
+        if self.norms[j] == 0:
+            return np.zeros(self.shape[0])
+        column = np.full(self.shape[0], -self._means[j])
+        stored = slice(self._X.indptr[j], self._X.indptr[j + 1])
+        column[self._X.indices[stored]] += self._X.data[stored]
+        column *= self._weights
+        return column
 
     def columns(self, index: ArrayLike) -> Floats:
         """See :meth:`Design.columns`."""

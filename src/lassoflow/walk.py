@@ -24,6 +24,8 @@ from lassoflow.cone import ConeFit
 from lassoflow.path import Frame, Law, Path, Polygon, Status
 from lassoflow.problem import EPS, Floats, Ints, LeastSquares
 
+_NONE: Ints = np.zeros(0, dtype=np.intp)
+
 
 class Progress(NamedTuple):
     """What a ``callback`` is told at each knot: its number, its time, the penalty 1/s and the active coordinates."""
@@ -67,45 +69,47 @@ class State:
         self.rate: Floats = self.design.rmatvec(self.fit.residual / self.design.shape[0])
 
     def next_event(self) -> Event:
-        """The first arrivals at the box and, for the lasso, returns to zero."""
-        arrive = self._arrivals()
-        leave = self._returns()
-        wait = min(arrive.min(initial=np.inf), leave.min(initial=np.inf))
+        """The first arrivals at the box and, for the lasso, the first returns to zero."""
+        arrive, leave = self._arrivals(), self._returns()
+        wait = float(min(arrive.min(), leave.min(initial=np.inf)))
         if wait == np.inf:
-            return Event(wait, np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp))
-        return Event(float(wait), self._tied_arrivals(arrive, wait), self._tied_returns(leave, wait))
+            return Event(wait, _NONE, _NONE)
+        wait = max(wait, 0.0)
+        soon = wait + 1e-6 * (wait + self.s)  # a cheap first sieve; the noise decides among what is left
+        arrivals, returns = (arrive <= soon).nonzero()[0], (leave <= soon).nonzero()[0]
+        return Event(wait, self._tied_arrivals(arrivals, arrive, wait), self._tied_returns(returns, leave, wait))
 
     def _arrivals(self) -> Floats:
         """How long until each coordinate reaches the face it moves to, shape (d,)."""
         box, rate = self.box, self.rate
-        speed = np.abs(rate) - box.decay
-        gap = np.where(rate > 0, box.upper - self.dual, box.lower + self.dual) + box.decay * self.s
+        speed = np.abs(rate)
+        gap = np.where(rate > 0, box.upper - self.dual, box.lower + self.dual)
+        if box.decay:
+            speed -= box.decay
+            gap += box.decay * self.s
         wait = np.full(rate.shape, np.inf)
-        np.divide(np.maximum(gap, 0.0), speed, out=wait, where=speed > self.rate_noise)
+        np.divide(gap, speed, out=wait, where=speed > self.rate_noise)
         for j, sign in self.idle:
             if sign * rate[j] > 0:
                 wait[j] = np.inf
         return wait
 
-    def _tied_arrivals(self, arrive: Floats, wait: float) -> Ints:
-        near = np.flatnonzero(arrive <= wait + 1e-6 * (wait + self.s))
+    def _tied_arrivals(self, near: Ints, arrive: Floats, wait: float) -> Ints:
         speed = np.abs(self.rate[near]) - self.box.decay
-        slack = self.rate_noise[near] * (wait + self.s)
-        return near[(arrive[near] - wait) * speed <= slack]
+        return near[(arrive[near] - wait) * speed <= self.rate_noise[near] * (wait + self.s)]
 
     def _returns(self) -> Floats:
         """How long until each passive z_j is back at zero, shape (passive,); only the lasso waits for that."""
         fit = self.fit
-        if self.law == "flow" or not fit.index.size:
+        if self.law == "flow":
             return np.zeros(0)
         speed = -fit.sign * fit.coef
         wait = np.full(speed.shape, np.inf)
-        moving = fit.free & (speed * self.design.norms[fit.index] > self.coef_noise)
-        np.divide(np.abs(self.integral[fit.index]), speed, out=wait, where=moving)
+        turning = (fit.bound == 0) & (speed * self.design.norms[fit.index] > self.coef_noise)
+        np.divide(np.abs(self.integral[fit.index]), speed, out=wait, where=turning)
         return wait
 
-    def _tied_returns(self, leave: Floats, wait: float) -> Ints:
-        near = np.flatnonzero(leave <= wait + 1e-6 * (wait + self.s))
+    def _tied_returns(self, near: Ints, leave: Floats, wait: float) -> Ints:
         speed = np.abs(self.fit.coef[near]) * self.design.norms[self.fit.index[near]]
         return near[(leave[near] - wait) * speed <= self.coef_noise * (wait + self.s)]
 
@@ -119,7 +123,7 @@ class State:
         if not self.is_still(event):
             self.idle = [face for face in self.idle if self._stays(*face)]
             if self.law == "lasso":
-                fit.free[:] = True
+                fit.bound[:] = 0.0
         self.s += event.wait
         self.dual += event.wait * self.rate
         self.integral[fit.index] += event.wait * fit.coef
@@ -152,11 +156,11 @@ class Record:
     def add(self, state: State) -> None:
         """Note the present knot and the direction that leaves it."""
         self.times.append(state.s)
-        self.slopes.append((state.fit.index, state.fit.coef))
+        self.slopes.append((state.fit.index.copy(), state.fit.coef.copy()))
         if state.s == 0:
-            self.averages.append((state.fit.index[:0], state.fit.coef[:0]))
+            self.averages.append((_NONE, np.zeros(0)))
         else:
-            support = np.flatnonzero(state.integral)
+            support = state.integral.nonzero()[0]
             self.averages.append((support, state.integral[support] / state.s))
 
     def progress(self, problem: LeastSquares) -> Progress:
