@@ -7,14 +7,15 @@ the upper face and negative only on the lower one: ``x in N_B(theta)``, the norm
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from lassoflow.problem import Floats, LeastSquares
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Box:
     """``[-lower - decay s, upper + decay s]`` with sides of shape (d,) in [0, inf] and a decay >= 0."""
 
@@ -34,6 +35,7 @@ class Box:
 
         Parameters
         ----------
+        problem : LeastSquares with d features
         penalty_factor : array of shape (d,) or (2, d), "std" or None
             Sides of the box: one row for both sides, or the positive side's row and then the negative side's.
             ``inf`` bars a side, 0 leaves it unpenalised. "std" takes the columns' standard deviations.
@@ -55,15 +57,19 @@ class Box:
             raise ValueError(f"weight_decay must be a finite number >= 0; got {weight_decay!r}.")
         return cls(lower, upper, decay)
 
+    @cached_property
+    def symmetric(self) -> bool:
+        """Whether both sides are the same for every coordinate."""
+        return bool(np.array_equal(self.lower, self.upper))
+
     @property
-    def unpenalised(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def unpenalised(self) -> NDArray[np.bool_]:
         """Where the box has no width at all, shape (d,): the coefficient is free, whatever its dual."""
         return (self.lower == 0) & (self.upper == 0) & (self.decay == 0)
 
-    def face(self, sign: ArrayLike, s: ArrayLike) -> Floats:
-        """Support function per coordinate, ``sup {sign_j t : t in side j}`` at time s for signs +1 and -1."""
-        sides = np.where(np.asarray(sign) > 0, self.upper, self.lower)
-        return np.asarray(sides + self.decay * np.asarray(s), dtype=np.float64)
+    def side(self, sign: Floats) -> Floats:
+        """The side each sign points to, as it is at time 0: upper where positive, else lower; shape (d,)."""
+        return self.upper if self.symmetric else np.where(sign > 0, self.upper, self.lower)
 
     def equals(self, other: Box) -> bool:
         """Whether two boxes are the same, side by side."""

@@ -195,8 +195,9 @@ class ConeFit:
 
     def _steepest(self, idle: list[Face], refused: set[Face]) -> Face | None:
         """The idle face whose entry decreases the objective fastest, or None at the minimum."""
-        best, steepest = None, self._gain_tolerance
-        residual = self.residual if idle else None
+        if not idle:
+            return None
+        best, steepest, residual = None, self._gain_tolerance, self.residual
         for face in idle:
             j, sign = face
             gain = sign * float(self._design.column(j) @ residual) - self._decay

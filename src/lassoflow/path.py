@@ -114,6 +114,16 @@ class Path:
     # -- the curve ------------------------------------------------------------------------------------------------
 
     @property
+    def name(self) -> str:
+        """What the path shows, in words: "the lasso", "the limit flow", or a view of them."""
+        views = {
+            "lasso": {1.0: "the lasso", 0.0: "the lasso's refit"},
+            "flow": {0.0: "the limit flow", 1.0: "the limit flow's average"},
+        }[self.law]
+        own = next(iter(views.values()))
+        return views.get(self.blend, f"{own} blended {self.blend:g} to {1 - self.blend:g}")
+
+    @property
     def knots(self) -> Floats:
         """Times s of the events, increasing, shape (k,); the first is 1 / lambda_max."""
         return self.curve.knots
@@ -282,18 +292,11 @@ class Path:
             raise
 
     def __repr__(self) -> str:
-        what = {
-            "lasso": {1.0: "the lasso", 0.0: "the lasso's refit"},
-            "flow": {0.0: "the limit flow", 1.0: "the limit flow's average"},
-        }
-        name = what[self.law].get(
-            self.blend, f"{what[self.law][1.0 if self.law == 'lasso' else 0.0]}, blend {self.blend:g}"
-        )
         count = self.knots.size
         span = f" for s from {self.knots[0]:.4g} to {self.knots[-1]:.4g}" if count else ""
         ended = "complete" if self.status == "complete" else f"stopped by {self.status} at s = {self.curve.stop:.4g}"
-        plural = "" if count == 1 else "s"
-        return f"<Path of {name}: {count} knot{plural}{span}, {len(self.frame.feature_names)} features, {ended}, exact>"
+        notes = [f"{count} knot{'s' * (count != 1)}{span}", f"{len(self.frame.feature_names)} features", ended]
+        return f"<Path of {self.name}: {', '.join(notes + ['exact'] * self.exact)}>"
 
     # -- checks ---------------------------------------------------------------------------------------------------
 
@@ -309,7 +312,8 @@ class Path:
             raise ValueError("s must be a time >= 0; it is negative or NaN somewhere.")
         if (times > self.curve.stop).any():
             raise ValueError(
-                f"s = {times.max():.6g} lies beyond the end of the path: {self.status} stopped it at s = {self.curve.stop:.6g}."
+                f"s = {times.max():.6g} lies beyond the end of the path: "
+                f"{self.status} stopped it at s = {self.curve.stop:.6g}."
             )
         return times.ravel(), times.shape
 
@@ -319,8 +323,10 @@ def load(file: str | os.PathLike[str], problem: LeastSquares | None = None) -> P
 
     Parameters
     ----------
-    file : path of an .npz file
-    problem : the problem it was computed for, if certificates or the dual are wanted; the file holds no data
+    file : str or path
+        The .npz file.
+    problem : LeastSquares, optional
+        The problem it was computed for, where certificates or the dual are wanted; the file holds no data.
 
     Raises
     ------

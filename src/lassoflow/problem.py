@@ -263,7 +263,8 @@ class LeastSquares:
 
         Parameters
         ----------
-        coef : array of shape (d,), in the user's units; the intercept is the optimal one.
+        coef : array of shape (d,)
+            In the user's units; the intercept is the best one.
         """
         working = self.units.working_coef(coef)
         active = np.flatnonzero(working)

@@ -75,15 +75,21 @@ class State:
         if wait == np.inf:
             return Event(wait, _NONE, _NONE)
         wait = max(wait, 0.0)
-        soon = wait + 1e-6 * (wait + self.s)  # a cheap first sieve; the noise decides among what is left
-        arrivals, returns = (arrive <= soon).nonzero()[0], (leave <= soon).nonzero()[0]
-        return Event(wait, self._tied_arrivals(arrivals, arrive, wait), self._tied_returns(returns, leave, wait))
+        then = self.s + wait
+        near = wait + 1e-6 * then  # a cheap first sieve; rounding decides among what is left
+        arrivals, returns = (arrive <= near).nonzero()[0], (leave <= near).nonzero()[0]
+        if arrivals.size + returns.size > 1:
+            late = (arrive[arrivals] - wait) * (np.abs(self.rate[arrivals]) - self.box.decay)
+            arrivals = arrivals[late <= self.rate_noise[arrivals] * then]
+            late = (leave[returns] - wait) * np.abs(self.fit.coef[returns])
+            returns = returns[late * self.design.norms[self.fit.index[returns]] <= self.coef_noise * then]
+        return Event(wait, arrivals, returns)
 
     def _arrivals(self) -> Floats:
         """How long until each coordinate reaches the face it moves to, shape (d,)."""
         box, rate = self.box, self.rate
         speed = np.abs(rate)
-        gap = np.where(rate > 0, box.upper - self.dual, box.lower + self.dual)
+        gap = box.side(rate) - np.copysign(1.0, rate) * self.dual
         if box.decay:
             speed -= box.decay
             gap += box.decay * self.s
@@ -94,24 +100,16 @@ class State:
                 wait[j] = np.inf
         return wait
 
-    def _tied_arrivals(self, near: Ints, arrive: Floats, wait: float) -> Ints:
-        speed = np.abs(self.rate[near]) - self.box.decay
-        return near[(arrive[near] - wait) * speed <= self.rate_noise[near] * (wait + self.s)]
-
     def _returns(self) -> Floats:
         """How long until each passive z_j is back at zero, shape (passive,); only the lasso waits for that."""
         fit = self.fit
         if self.law == "flow":
             return np.zeros(0)
         speed = -fit.sign * fit.coef
-        wait = np.full(speed.shape, np.inf)
         turning = (fit.bound == 0) & (speed * self.design.norms[fit.index] > self.coef_noise)
+        wait = np.full(speed.shape, np.inf)
         np.divide(np.abs(self.integral[fit.index]), speed, out=wait, where=turning)
         return wait
-
-    def _tied_returns(self, near: Ints, leave: Floats, wait: float) -> Ints:
-        speed = np.abs(self.fit.coef[near]) * self.design.norms[self.fit.index[near]]
-        return near[(leave[near] - wait) * speed <= self.coef_noise * (wait + self.s)]
 
     def is_still(self, event: Event) -> bool:
         """Whether an event is at this very knot, to within rounding."""
@@ -127,13 +125,13 @@ class State:
         self.s += event.wait
         self.dual += event.wait * self.rate
         self.integral[fit.index] += event.wait * fit.coef
-        for position in event.returns[::-1]:
-            j, sign = fit.drop(int(position))
+        for position in event.returns[::-1].tolist():
+            j, sign = fit.drop(position)
             self.integral[j] = 0.0
             self.idle.append((j, sign))
-        self.idle += [(int(j), float(np.sign(self.rate[j]))) for j in event.arrivals]
+        self.idle += [(j, 1.0 if self.rate[j] > 0 else -1.0) for j in event.arrivals.tolist()]
         for j, sign in self.idle:
-            self.dual[j] = sign * (box.upper[j] if sign > 0 else box.lower[j]) + sign * box.decay * self.s
+            self.dual[j] = sign * ((box.upper if sign > 0 else box.lower)[j] + box.decay * self.s)
 
     def _stays(self, j: int, sign: float) -> bool:
         """Whether an idle face is still touched: the dual does not move inwards, the face does not run away."""
@@ -193,7 +191,57 @@ def lasso_path(
     max_knots: int | None = None,
     callback: Callable[[Progress], object] | None = None,
 ) -> Path:
-    """The whole lasso path, exactly."""
+    """The whole lasso path ``argmin l(x) + sum_j (k_j / s + weight_decay) |x_j|`` over s, exactly.
+
+    At a knot the slope of ``z = s x`` is the least-squares fit on the active coordinates, signed where a coordinate
+    is just about to enter (THEORY 9.2); ties, duplicated columns and more columns than rows need no special care.
+
+    Parameters
+    ----------
+    problem : LeastSquares
+        n samples, d features.
+    penalty_factor : array of shape (d,) or (2, d), "std" or None
+        Factors k of the penalty per coordinate, 1 by default; two rows give the positive and the negative side
+        factors of their own. ``inf`` bars a side and 0 leaves it unpenalised; where a coordinate is, the walk starts
+        from their fit. "std" takes the columns' standard deviations: the path of the standardised data, in original
+        units.
+    positive : bool
+        Whether coefficients are kept nonnegative.
+    weight_decay : float
+        A constant penalty on top of 1/s.
+    lambda_min : float
+        Stop at ``s = 1 / lambda_min``; 0 goes to the very end: least squares, or the minimum l1 interpolator.
+    max_knots : int, optional
+        Stop where the knot after the last allowed one would be. The path then says so (``status``).
+    callback : callable, optional
+        Called with a :class:`Progress` at every knot.
+
+    Returns
+    -------
+    Path
+        ``path(s)`` is the lasso solution at penalty 1/s; ``path.instantaneous()`` its least-squares refit.
+
+    Raises
+    ------
+    ValueError
+        On a penalty factor, weight decay, lambda_min or max_knots that makes no sense.
+
+    References
+    ----------
+    Piecewise linearity: Efron, Hastie, Johnstone & Tibshirani (2004). The form used here is derived, see docs.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> problem = lf.LeastSquares([[1.0, 0.5], [0.5, 1.0]], [2.0, 0.0])
+    >>> path = lf.lasso_path(problem)
+    >>> path.knots
+    array([1., 6.])
+    >>> path([1.0, 2.0, float("inf")])
+    array([[ 0.        ,  0.        ],
+           [ 0.8       ,  0.        ],
+           [ 2.66666667, -1.33333333]])
+    """
     box = Box.of(problem, penalty_factor, positive, weight_decay)
     return _walk(problem, box, "lasso", lambda_min, max_knots, callback)
 
@@ -207,7 +255,40 @@ def limit_flow(
     max_knots: int | None = None,
     callback: Callable[[Progress], object] | None = None,
 ) -> Path:
-    """The limit of gradient flow from vanishing initialisation, exactly."""
+    """The limit of gradient flow on a diagonal linear network as its initialisation vanishes, exactly.
+
+    In lasso time s the limit ``x(s)`` is piecewise constant: it jumps from saddle to saddle, and between jumps it is
+    the sign-constrained least-squares fit on the coordinates whose dual has reached the box (THEORY 5.1, 9.1; this is
+    also the inverse scale space flow). Its average over time is the lasso where the lasso path is monotone.
+
+    Parameters
+    ----------
+    problem, penalty_factor, positive, weight_decay, lambda_min, max_knots, callback
+        As in :func:`lasso_path`. The penalty factors are the growth times of the two sides that a network's initial
+        direction turns into (Zhao et al. 2026, Theorem 4.2).
+
+    Returns
+    -------
+    Path
+        ``path(s)`` is the flow at time s; ``path.averaged()`` its average, to be compared with the lasso at 1/s.
+
+    Raises
+    ------
+    ValueError
+        As :func:`lasso_path`.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> problem = lf.LeastSquares([[1.0, 0.5], [0.5, 1.0]], [2.0, 0.0])
+    >>> flow = lf.limit_flow(problem)
+    >>> flow([0.5, 1.0, 9.0])
+    array([[ 0.        ,  0.        ],
+           [ 1.6       ,  0.        ],
+           [ 2.66666667, -1.33333333]])
+    >>> flow.averaged()(2.0)
+    array([0.8, 0. ])
+    """
     box = Box.of(problem, penalty_factor, positive, weight_decay)
     return _walk(problem, box, "flow", lambda_min, max_knots, callback)
 
@@ -221,6 +302,8 @@ def _walk(
     callback: Callable[[Progress], object] | None,
 ) -> Path:
     horizon = _horizon(problem, lambda_min)
+    if max_knots is not None and max_knots < 0:
+        raise ValueError(f"max_knots must not be negative; got {max_knots}.")
     state, record = State(problem, box, law), Record()
     status: Status = "complete"
     while True:
