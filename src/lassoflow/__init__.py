@@ -1,7 +1,27 @@
 """Sparse regression by gradient flow."""
 
+from lassoflow.certificate import Certificate, certify, compare
+from lassoflow.display import PathDisplay
+from lassoflow.monotonicity import monotone_by_design, monotone_until
+from lassoflow.optimality import duality_gap, kkt_violation
 from lassoflow.path import Path, load
 from lassoflow.problem import LeastSquares
 from lassoflow.walk import lasso_path, limit_flow
 
-__all__ = ["LeastSquares", "Path", "lasso_path", "limit_flow", "load"]
+__version__ = "0.1.0"
+
+__all__ = [
+    "Certificate",
+    "LeastSquares",
+    "Path",
+    "PathDisplay",
+    "certify",
+    "compare",
+    "duality_gap",
+    "kkt_violation",
+    "lasso_path",
+    "limit_flow",
+    "load",
+    "monotone_by_design",
+    "monotone_until",
+]

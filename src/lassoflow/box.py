@@ -35,7 +35,8 @@ class Box:
 
         Parameters
         ----------
-        problem : LeastSquares with d features
+        problem : LeastSquares
+            Its columns give "std" and d.
         penalty_factor : array of shape (d,) or (2, d), "std" or None
             Sides of the box: one row for both sides, or the positive side's row and then the negative side's.
             ``inf`` bars a side, 0 leaves it unpenalised. "std" takes the columns' standard deviations.

@@ -178,7 +178,7 @@ class Path:
         return product.reshape(*shape, -1)
 
     def dual(self, s: ArrayLike) -> Floats:
-        """``theta(s) = s X'(y - X z/s) / n``, shape ``s.shape + (d,)``. The same for every view; one pass over X an s.
+        """``theta(s) = s X'(y - X z/s) / n``, shape ``s.shape + (d,)``. The same for every view; one pass over X.
 
         Raises
         ------
@@ -187,8 +187,8 @@ class Path:
         """
         flat, shape = self._times(s)
         problem = self.require_problem("the dual")
-        rows = [-time * problem.gradient(x) for time, x in zip(flat, self.curve.average(flat, "right"), strict=True)]
-        return np.reshape(rows, (*shape, -1))
+        dual = -flat[:, None] * problem.gradient(self.curve.average(flat, "right"))
+        return dual.reshape(*shape, -1)
 
     # -- what a user reads off ------------------------------------------------------------------------------------
 

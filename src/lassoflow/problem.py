@@ -23,6 +23,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 EPS = float(np.finfo(np.float64).eps)
+DUST = 1e-12
+"""Relative size below which a certificate counts a number as rounding."""
+
 _SAFE_EXPONENT = 200
 
 
@@ -259,31 +262,52 @@ class LeastSquares:
         return np.ldexp(centred / np.sqrt(self.n_samples), self.units.design)
 
     def residual(self, coef: ArrayLike) -> Floats:
-        """Working residual ``sqrt(w) (y - x_0 - X x)``, shape (n,), in working units.
+        """Working residuals ``sqrt(w) (y - x_0 - X x)``, in working units.
 
         Parameters
         ----------
-        coef : array of shape (d,)
+        coef : array of shape (..., d)
             In the user's units; the intercept is the best one.
+
+        Returns
+        -------
+        array of shape (..., n)
+        """
+        fitted = self.fitted(coef)
+        return np.subtract(self.target, fitted, out=fitted)
+
+    def fitted(self, coef: ArrayLike) -> Floats:
+        """Working fitted values ``sqrt(w) X x`` (X centred if there is an intercept), in working units.
+
+        Parameters
+        ----------
+        coef : array of shape (..., d)
+
+        Returns
+        -------
+        array of shape (..., n)
+            Its Euclidean norm over sqrt(n) is ``|x|_M``, in units of the working target.
         """
         working = self.units.working_coef(coef)
-        active = np.flatnonzero(working)
-        return self.target - self.design.columns(active) @ working[active]
+        rows = working.reshape(-1, self.n_features)
+        active = np.flatnonzero(rows.any(axis=0))
+        fitted: Floats = rows[:, active] @ self.design.columns(active).T
+        return fitted.reshape(*working.shape[:-1], -1)
 
-    def loss(self, coef: ArrayLike) -> float:
-        """The loss ``l(x)`` at coefficients of shape (d,), with the best intercept if one is fitted.
+    def loss(self, coef: ArrayLike) -> Any:
+        """The loss ``l(x)`` at coefficients of shape (..., d), with the best intercept if one is fitted: shape (...).
 
         Examples
         --------
         >>> import lassoflow as lf
-        >>> lf.LeastSquares([[1.0], [1.0]], [1.0, 3.0]).loss([2.0])
+        >>> float(lf.LeastSquares([[1.0], [1.0]], [1.0, 3.0]).loss([2.0]))
         0.5
         """
         residual = self.residual(coef)
-        return float(np.ldexp(residual @ residual / (2 * self.n_samples), 2 * self.units.target))
+        return np.ldexp(np.sum(residual**2, axis=-1) / (2 * self.n_samples), 2 * self.units.target)
 
     def gradient(self, coef: ArrayLike) -> Floats:
-        """The gradient of the loss at coefficients of shape (d,): ``-X'(y - X x) / n``, shape (d,). One pass.
+        """The gradient of the loss, ``-X'(y - X x) / n``, at coefficients of shape (..., d): the same shape. One pass.
 
         Examples
         --------
@@ -291,8 +315,9 @@ class LeastSquares:
         >>> lf.LeastSquares([[1.0], [1.0]], [1.0, 3.0]).gradient([0.0])
         array([-2.])
         """
-        slope = self.design.rmatvec(self.residual(coef) / -self.n_samples)
-        return np.asarray(self.units.penalty(slope), dtype=np.float64)
+        residual = self.residual(coef) / -self.n_samples
+        slopes = self.design.rmatvec(residual.reshape(-1, self.n_samples).T).T
+        return np.asarray(self.units.penalty(slopes), dtype=np.float64).reshape(*residual.shape[:-1], -1)
 
     def intercept(self, coef: ArrayLike) -> Any:
         """The intercept that goes with coefficients of shape (..., d): shape (...)."""

@@ -1,0 +1,287 @@
+"""Theorems as checked inequalities, on the user's own data.
+
+:func:`certify` judges one path against its own law, :func:`compare` an averaged flow against the lasso. Both return a
+:class:`Certificate`: a few lines, each an observed value with the bound it must keep and where on the path it was
+worst. Numbers come from the path's coefficients and the data alone, never from what the walk believed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lassoflow.monotonicity import backward_slopes, first_backward, monotone_until
+from lassoflow.optimality import EXACT, duality_gap, kkt_violation
+from lassoflow.path import Path
+from lassoflow.problem import Floats, LeastSquares
+from lassoflow.walk import lasso_path
+
+
+class Check(NamedTuple):
+    """One line of a certificate."""
+
+    name: str
+    value: float
+    bound: float | None
+    """What the value must not exceed; None for a line that only reports."""
+    s: float | None
+    """Where on the path the value was taken."""
+    holds: bool | None
+    """The verdict; None for a line that only reports."""
+    source: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was checked, with numbers; prints as a small table.
+
+    Attributes
+    ----------
+    title, summary : str
+    checks : tuple of Check
+    s, distance, bound : arrays of shape (k,)
+        Of a comparison, at every knot of either path: the distance ``|average - lasso|_M`` of the two curves and its
+        bound, both over ``rms(y)``. Empty for a single path.
+    """
+
+    title: str
+    summary: str
+    checks: tuple[Check, ...]
+    s: Floats
+    distance: Floats
+    bound: Floats
+
+    @property
+    def holds(self) -> bool:
+        """Whether every check with a verdict holds."""
+        return all(check.holds is not False for check in self.checks)
+
+    def __getitem__(self, name: str) -> Check:
+        """The check of that name."""
+        for check in self.checks:
+            if check.name == name:
+                return check
+        raise KeyError(f"{name!r}; there are {[check.name for check in self.checks]}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain numbers, strings, lists and dicts; infinite times become the string "inf"."""
+        return {
+            "title": self.title,
+            "summary": self.summary,
+            "holds": self.holds,
+            "checks": [{key: _plain(value) for key, value in check._asdict().items()} for check in self.checks],
+            "curve": {key: [_plain(v) for v in getattr(self, key).tolist()] for key in ("s", "distance", "bound")},
+        }
+
+    def __str__(self) -> str:
+        head = ("", "value", "bound", "at s", "")
+        rows = [
+            head,
+            *((c.name, _short(c.value), _short(c.bound), _short(c.s), _VERDICT[c.holds]) for c in self.checks),
+        ]
+        widths = [max(len(row[i]) for row in rows) for i in range(5)]
+        lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:4], widths[1:4]), row[4]]) for row in rows]
+        return "\n".join([self.title, "", *(line.rstrip() for line in lines), "", self.summary])
+
+    def __repr__(self) -> str:
+        return f"<Certificate: {len(self.checks)} checks, {'all hold' if self.holds else 'not all hold'}>"
+
+
+_VERDICT = {True: "holds", False: "FAILS", None: ""}
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def certify(path: Path, s: ArrayLike | None = None) -> Certificate:
+    """Check a path against the law it claims to obey.
+
+    Parameters
+    ----------
+    path : Path
+        With its problem.
+    s : array of times, optional
+        Where to check; by default at up to 20 knots and between them.
+
+    Returns
+    -------
+    Certificate
+        The worst KKT violation relative to lambda_max, for the lasso the worst duality gap relative to the loss at
+        zero, and how far the path is monotone.
+
+    Raises
+    ------
+    ValueError
+        If the path was loaded without its problem, or s lies outside its domain.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> path = lf.lasso_path(lf.LeastSquares([[1.0, 0.5], [0.5, 1.0]], [2.0, 0.0]))
+    >>> certificate = lf.certify(path)
+    >>> certificate.holds
+    True
+    >>> print(certificate.summary)
+    The lasso obeys its law; |z| rises at every s.
+    """
+    problem = path.require_problem("a certificate")
+    times = _sample(path) if s is None else np.asarray(s, dtype=np.float64).ravel()
+    checks = (*_law_checks(path, times), _monotone_check(path, problem))
+    obeys = all(check.holds is not False for check in checks)
+    rises = _rises(checks[-1].value)
+    summary = f"{path.name.capitalize()} {'obeys its law' if obeys else 'VIOLATES its law'}; |z| rises {rises}."
+    none = np.zeros(0)
+    return Certificate(f"Certificate of {path!r}", summary, checks, none, none, none)
+
+
+def _law_checks(path: Path, s: Floats) -> list[Check]:
+    violation = kkt_violation(path, s)
+    checks = [_worst(f"KKT violation of {path.name} / lambda_max", violation, s, EXACT, "derived, see docs")]
+    if path.law == "lasso":
+        gap = duality_gap(path, s)
+        checks.append(_worst("duality gap of the lasso / loss at zero", gap, s, EXACT, "celer's convention"))
+    return checks
+
+
+def _worst(name: str, values: Floats, s: Floats, bound: float, source: str) -> Check:
+    if not values.size:
+        return Check(name, 0.0, bound, None, True, source)
+    worst = int(values.argmax())
+    return Check(name, float(values[worst]), bound, float(s[worst]), bool(values[worst] <= bound), source)
+
+
+def _sample(path: Path, most: int = 20) -> Floats:
+    """Up to ``most`` knots, spread evenly, a time between each two, and one beyond the last."""
+    knots = path.knots
+    if not knots.size:
+        return np.zeros(0)
+    chosen = knots[np.unique(np.linspace(0, knots.size - 1, most).astype(np.intp))]
+    between = np.sqrt(chosen[:-1]) * np.sqrt(chosen[1:])
+    return np.sort(np.concatenate([chosen, between, [min(2 * knots[-1], path.domain[1])]]))
+
+
+def _monotone_check(path: Path, problem: LeastSquares) -> Check:
+    until = monotone_until(path)
+    source = "Berthier 2025, Theorem 2.1" if path.law == "lasso" else "derived, see docs"
+    return Check(f"|z| of {path.name} rises up to s =", until, None, None, None, source)
+
+
+def _rises(until: float) -> str:
+    return "at every s" if until == np.inf else f"up to s = {until:.4g}"
+
+
+def compare(flow: Path, lasso: Path | None = None) -> Certificate:
+    """Compare an averaged flow with the lasso: the observed distance, and the bound it must keep.
+
+    The distance ``|average(s) - lasso(1/s)|_M``, with ``|v|_M = |X v| / sqrt(n)``, is at most
+    ``(1/s) int_0^s |(z')_-|_M`` where ``(z')_-`` are the slopes of the lasso's z against the sign of z (derived, see
+    docs; THEORY 9.3). Times s, the distance is convex and the bound linear between knots, so that the inequality at
+    all knots of both paths proves it at every s. The bound vanishes iff the lasso is monotone: Berthier's theorem.
+
+    Parameters
+    ----------
+    flow : Path
+        Of the limit flow, with its problem.
+    lasso : Path, optional
+        Of the lasso on the same box; computed here if it is not given.
+
+    Returns
+    -------
+    Certificate
+
+    Raises
+    ------
+    ValueError
+        If the laws are not those of a flow and a lasso, or boxes or problems differ.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> problem = lf.LeastSquares([[1.0, 0.5], [0.5, 1.0]], [2.0, 0.0])
+    >>> certificate = lf.compare(lf.limit_flow(problem))
+    >>> print(certificate.summary)
+    The lasso path is monotone: the averaged flow is the lasso at every s.
+    """
+    lasso = _lasso_of(flow) if lasso is None else lasso
+    problem = _common_problem(flow, lasso)
+    s, distance, bound, until = _distance(flow, lasso, problem)
+    apart = _apart(s, distance, bound)
+    checks = (
+        *_law_checks(lasso, _sample(lasso)),
+        *_law_checks(flow, _sample(flow)),
+        Check("|z| of the lasso rises up to s =", until, None, None, None, "Berthier 2025, Theorem 2.1"),
+        apart,
+    )
+    return Certificate(f"{flow!r}\nagainst\n{lasso!r}", _words(until, apart), checks, s, distance, bound)
+
+
+def _apart(s: Floats, distance: Floats, bound: Floats) -> Check:
+    name, source = "distance of the averages, |.|_M / rms(y)", "derived, see docs"
+    if not s.size:
+        return Check(name, 0.0, 0.0, None, True, source)
+    worst = int(distance.argmax())
+    holds = bool((distance <= bound + EXACT).all())
+    return Check(name, float(distance[worst]), float(bound[worst]), float(s[worst]), holds, source)
+
+
+def _words(until: float, apart: Check) -> str:
+    if until == np.inf:
+        return "The lasso path is monotone: the averaged flow is the lasso at every s."
+    return (
+        f"The averaged flow is the lasso up to s = {until:.4g}; beyond, they are at most "
+        f"{100 * apart.value:.2g} % of rms(y) apart, at s = {_short(apart.s)} "
+        f"(the bound there: {100 * (apart.bound or 0.0):.2g} %)."
+    )
+
+
+def _lasso_of(flow: Path) -> Path:
+    problem, box = flow.require_problem("a comparison"), flow.box
+    end = flow.domain[1]
+    return lasso_path(
+        problem,
+        penalty_factor=np.stack([box.upper, box.lower]),
+        weight_decay=box.decay,
+        lambda_min=0.0 if np.isinf(end) else 1.0 / end,
+    )
+
+
+def _common_problem(flow: Path, lasso: Path) -> LeastSquares:
+    if (flow.law, lasso.law) != ("flow", "lasso"):
+        raise ValueError(f"compare takes a flow and then a lasso path; got {flow.name} and {lasso.name}.")
+    if not flow.box.equals(lasso.box):
+        raise ValueError("The two paths have different penalty factors or weight decay; they cannot be compared.")
+    problem = flow.problem or lasso.require_problem("a comparison")
+    other = lasso.problem or problem
+    if other is not problem and not (
+        other.units == problem.units
+        and np.array_equal(other.target, problem.target)
+        and np.array_equal(other.design.norms, problem.design.norms)
+    ):
+        raise ValueError("The two paths belong to different data; they cannot be compared.")
+    return problem
+
+
+def _distance(flow: Path, lasso: Path, problem: LeastSquares) -> tuple[Floats, Floats, Floats, float]:
+    """Times, distance and bound over rms(y) at all knots of both paths, and the s up to which the lasso is monotone."""
+    end = min(flow.domain[1], lasso.domain[1])
+    s = np.union1d(flow.knots, lasso.knots)
+    s = s[s <= end]
+    backward = problem.fitted(backward_slopes(lasso))
+    until = first_backward(lasso, problem, backward)
+    energy = float(np.linalg.norm(problem.target))
+    if not s.size or not energy:
+        return s[:0], s[:0], s[:0], until
+    distance = np.linalg.norm(problem.fitted(flow.average(s)) - problem.fitted(lasso.average(s)), axis=1)
+    # Integrate the piecewise constant |(z')_-|_M over [0, s], divided by s throughout so that nothing overflows.
+    starts = np.concatenate(([0.0], lasso.knots, [np.inf]))
+    share = np.clip(np.minimum(s[:, None], starts[1:]) / s[:, None] - starts[:-1] / s[:, None], 0.0, 1.0)
+    return s, distance / energy, share @ np.linalg.norm(backward, axis=1) / energy, until
