@@ -13,6 +13,7 @@ that, and events closer than this are one event. Nothing is compared with a numb
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -304,7 +305,8 @@ def _walk(
     horizon = _horizon(problem, lambda_min)
     if max_knots is not None and max_knots < 0:
         raise ValueError(f"max_knots must not be negative; got {max_knots}.")
-    state, record = State(problem, box, law), Record()
+    working = replace(box, decay=float(problem.units.working_penalty(box.decay)))
+    state, record = State(problem, working, law), Record()
     status: Status = "complete"
     while True:
         state.turn()
