@@ -95,6 +95,10 @@ class Factor:
         projection = self._projection[: self.size]
         return projection if linear is None else projection - self._back(linear, trans=1)
 
+    def coordinates(self, column: Floats) -> Floats:
+        """``argmin_w |column - X_P w|``, shape (size,)."""
+        return self._back(column @ self._Q[:, : self.size])
+
     def _back(self, vector: Floats, trans: int = 0) -> Floats:
         """``R^-1 vector`` or ``R^-T vector`` in place of a buffer larger than R."""
         solution: Floats = lapack.dtrtrs(self._R[:, : self.size], vector, trans=trans)[0]
@@ -148,11 +152,15 @@ class ConeFit:
         """``y - X d``, shape (n,)."""
         return self._factor.fit_residual(self._linear())
 
-    def enter_free(self, index: Ints) -> None:
-        """Make columns passive with neither sign nor penalty, leaving out those that depend on the others."""
-        for j in index:
-            self._enter(int(j), 0.0)
+    def enter(self, j: int, sign: float, bound: float) -> bool:
+        """Make a column passive, with the face and the bound on its sign, unless it depends on the others."""
+        m = self._factor.size
+        if not self._factor.append(self._design.column(j), self._tolerance * float(self._design.norms[j])):
+            return False
+        self._index[m] = j
+        self._rows[:, m] = sign, bound, 0.0
         self._settled = False
+        return True
 
     def drop(self, position: int) -> Face:
         """Take a column out of the passive ones and return its face; :meth:`solve` must follow."""
@@ -164,20 +172,55 @@ class ConeFit:
         self._settled = False
         return face
 
-    def solve(self, idle: list[Face]) -> list[Face]:
-        """Move to the minimiser over the cone, letting faces in and out; return those that are not passive there."""
+    def solve(self, idle: list[Face]) -> tuple[list[Face], Face | None]:
+        """Move to the minimiser over the cone, letting faces in and out.
+
+        Returns the faces that are not passive there, and None; or, where the minimum is unbounded, a face whose entry
+        makes it so. That takes weight decay: a column in the span of free ones which is cheaper than they are.
+        """
         idle = idle if self._settled else idle + self._descend()
         refused: set[Face] = set()
         for _ in range(_ROUNDS * (len(idle) + self._factor.size + 1)):
             face = self._steepest(idle, refused)
             if face is None:
                 self._settled = True
-                return idle
-            dropped = self._descend() if self._enter(*face) else [face]
+                return idle, None
+            if self.enter(*face, bound=face[1]):
+                dropped = self._descend()
+            elif self._decay:
+                position = self.blocking(face, self.bound, self.coef)
+                if position is None:
+                    return idle, face
+                dropped = [self._exchange(face, position), *self._descend()]
+            else:
+                dropped = [face]
             if face in dropped:
-                refused.add(face)
+                refused.add(face)  # only rounding makes its entry look worthwhile
             idle = [other for other in idle if other != face] + dropped
         raise ArithmeticError("The cone fit did not settle; please report this problem.")
+
+    def null_direction(self, face: Face) -> Floats:
+        """How the passive coefficients change per unit of a face in their span, fitted values unchanged."""
+        return -face[1] * self._factor.coordinates(self._design.column(face[0]))
+
+    def blocking(self, face: Face, sign: Floats, values: Floats) -> int | None:
+        """The passive column whose value, kept to a sign, is first at zero along a face's null direction; or None."""
+        along = self.null_direction(face)
+        noise = self._tolerance * self._design.norms[face[0]] / self._design.norms[self.index]
+        shrinking = (sign * along < -noise).nonzero()[0]
+        if not shrinking.size:
+            return None
+        return int(shrinking[np.argmin(np.abs(values[shrinking] / along[shrinking]))])
+
+    def _exchange(self, face: Face, position: int) -> Face:
+        """Trade a passive column for one in the span, as the simplex method does: the same fit at a lower cost."""
+        along = self.null_direction(face)
+        step = abs(self.coef[position] / along[position])
+        self.coef[:] += step * along
+        dropped = self.drop(position)
+        if self.enter(*face, bound=face[1]):
+            self.coef[-1] = face[1] * step
+        return dropped
 
     def _descend(self) -> list[Face]:
         """Least squares on the passive columns; those whose sign would turn are dropped at zero and returned."""
@@ -205,14 +248,6 @@ class ConeFit:
             if gain > steepest * norm and face not in refused:
                 best, steepest = face, gain / norm
         return best
-
-    def _enter(self, j: int, sign: float) -> bool:
-        m = self._factor.size
-        if not self._factor.append(self._design.column(j), self._tolerance * float(self._design.norms[j])):
-            return False
-        self._index[m] = j
-        self._rows[:, m] = sign, sign, 0.0
-        return True
 
     def _linear(self) -> Floats | None:
         return self._decay * self.sign if self._decay else None

@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from lassoflow.box import Box
-from lassoflow.cone import ConeFit
+from lassoflow.cone import ConeFit, Face
 from lassoflow.path import Frame, Law, Path, Polygon, Status
 from lassoflow.problem import EPS, Floats, Ints, LeastSquares
 
@@ -60,14 +60,37 @@ class State:
         self.s = 0.0
         self.dual, self.integral = np.zeros(d), np.zeros(d)
         self.fit = ConeFit(problem.design, target, box.decay, tolerance)
-        self.fit.enter_free(np.flatnonzero(box.unpenalised))
+        for j in np.flatnonzero(box.unpenalised).tolist():
+            self.fit.enter(j, sign=0.0, bound=0.0)
         faces = [(box.upper == 0, 1.0), (box.lower == 0, -1.0)]
         self.idle = [(int(j), sign) for on_face, sign in faces for j in np.flatnonzero(on_face & ~box.unpenalised)]
 
     def turn(self) -> None:
         """Find the direction of the present knot and the rate of the dual along it: one pass over X."""
-        self.idle = self.fit.solve(self.idle)
+        self.idle, cheaper = self.fit.solve(self.idle)
+        while cheaper is not None:
+            self._jump(cheaper)
+            self.idle, cheaper = self.fit.solve(self.idle)
         self.rate: Floats = self.design.rmatvec(self.fit.residual / self.design.shape[0])
+
+    def _jump(self, face: Face) -> None:
+        """Move z along a null direction of X to a cheaper face, until another z_j is zero: X z does not change.
+
+        Weight decay with unequal penalty factors changes which of several dependent columns is the cheapest, and at
+        the s where two cost the same the lasso solution is not unique: z jumps from one end of a segment to the other.
+        """
+        fit, (j, sign) = self.fit, face
+        along, values = fit.null_direction(face), self.integral[fit.index]
+        position = fit.blocking(face, fit.sign, values)
+        if position is None:
+            raise ArithmeticError("The walk met a direction without a minimum; please report this problem.")
+        step = abs(values[position] / along[position])
+        self.integral[fit.index] += step * along
+        self.integral[j] += sign * step
+        dropped = fit.drop(position)
+        self.integral[dropped[0]] = 0.0
+        fit.enter(j, sign, bound=0.0)
+        self.idle = [other for other in self.idle if other != face] + [dropped]
 
     def next_event(self) -> Event:
         """The first arrivals at the box and, for the lasso, the first returns to zero."""
