@@ -87,13 +87,14 @@ class DenseDesign:
     """A working matrix in memory, centred and weighted explicitly where that is asked for."""
 
     def __init__(self, X: Floats, means: Floats | None, root_weights: Floats | None) -> None:
-        raw = np.sqrt(np.einsum("ij,ij->j", X, X))
+        raw = _column_norms(X) if means is not None else None
         if means is not None:
             X = np.subtract(X, means, order="F")
         if root_weights is not None:
             X = np.multiply(X, root_weights[:, None], order="F")
-        self.norms = _without_dust(np.sqrt(np.einsum("ij,ij->j", X, X)), raw)
-        if means is not None:
+        self.norms = _column_norms(X)
+        if raw is not None:
+            self.norms = _without_dust(self.norms, raw)
             X[:, self.norms == 0] = 0.0
         self._X = X
         self.shape = X.shape
@@ -133,6 +134,7 @@ class SparseDesign:
         weight = self._weights[self._X.indices] ** 2
         stored = np.bincount(column, weight * (self._X.data - self._means[column]) ** 2, d)
         unstored = np.sum(self._weights**2) - np.bincount(column, weight, d)
+        unstored[np.bincount(column, weight > 0, d) == np.count_nonzero(self._weights)] = 0.0
         raw = np.sqrt(np.bincount(column, weight * self._X.data**2, d))
         return _without_dust(np.sqrt(stored + np.maximum(unstored, 0.0) * self._means**2), raw)
 
@@ -162,6 +164,10 @@ class SparseDesign:
         product -= np.multiply.outer(self._means, weighted.sum(axis=0))
         product[self.norms == 0] = 0.0
         return product
+
+
+def _column_norms(X: Floats) -> Floats:
+    return np.sqrt(np.einsum("ij,ij->j", X, X))
 
 
 def _without_dust(norms: Floats, raw: Floats) -> Floats:
@@ -231,7 +237,7 @@ class LeastSquares:
         self.target = _centred_target(target, mean, root)
         self.feature_means = np.ldexp(np.zeros(self.n_features) if means is None else means, self.units.design)
         self.target_mean = float(np.ldexp(mean, self.units.target))
-        self._matrix = matrix
+        self._uncentred = None if self.fit_intercept else matrix
 
     def __repr__(self) -> str:
         notes = [f"{self.n_samples} samples, {self.n_features} features"]
@@ -252,13 +258,13 @@ class LeastSquares:
     @cached_property
     def deviations(self) -> Floats:
         """Weighted standard deviations of the columns (divisor n), shape (d,); 0 for constant columns."""
-        if self.fit_intercept:
+        if self._uncentred is None:
             centred = self.design.norms
         else:
-            means = _means(self._matrix, self.sample_weight)
+            means = _means(self._uncentred, self.sample_weight)
             root = None if self.sample_weight is None else np.sqrt(self.sample_weight)
-            kind = SparseDesign if sp.issparse(self._matrix) else DenseDesign
-            centred = kind(self._matrix, means, root).norms
+            kind = SparseDesign if sp.issparse(self._uncentred) else DenseDesign
+            centred = kind(self._uncentred, means, root).norms
         return np.ldexp(centred / np.sqrt(self.n_samples), self.units.design)
 
     def residual(self, coef: ArrayLike) -> Floats:
@@ -361,7 +367,10 @@ def _read_frame(X: Any, names: Sequence[str]) -> Floats:
 
 def _as_floats(values: Any, argument: str) -> Floats:
     """An array of float64; what is not made of real numbers is refused with the argument's name."""
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{argument} must be an array; its rows have different lengths.") from None
     if array.dtype.kind not in "biufO":
         raise ValueError(f"{argument} must hold real numbers; got dtype {array.dtype}.")
     try:
