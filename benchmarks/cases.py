@@ -1,0 +1,88 @@
+"""The inputs: four problems to be fast on, and families of problems on which solvers go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations, product
+
+import numpy as np
+from sklearn.datasets import load_diabetes
+
+from benchmarks.kkt import Data, Floats
+
+
+def diabetes() -> Data:
+    """442 patients, 10 variables (Efron et al. 2004), response centred."""
+    X, y = load_diabetes(return_X_y=True)
+    return Data(np.asfortranarray(X), y - y.mean())
+
+
+def quadratic_diabetes() -> Data:
+    """Their 64 quadratic features: squares but for the binary column's, products; centred, unit norm."""
+    X, y = load_diabetes(return_X_y=True)
+    binary = [j for j in range(X.shape[1]) if np.unique(X[:, j]).size == 2]
+    pairs = [(i, j) for i in range(X.shape[1]) for j in range(i + 1) if not (i == j and i in binary)]
+    features = np.hstack([X, np.column_stack([X[:, i] * X[:, j] for i, j in pairs])])
+    features -= features.mean(axis=0)
+    features /= np.linalg.norm(features, axis=0)
+    return Data(np.asfortranarray(features), y - y.mean())
+
+
+def gaussian(n: int, d: int, seed: int = 0) -> Data:
+    """Independent normal columns, ten of them with coefficient 1, noise of variance 1."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    return Data(np.asfortranarray(X), X[:, :10].sum(axis=1) + rng.standard_normal(n))
+
+
+SPEED = {
+    "diabetes 442x10": diabetes,
+    "diabetes 442x64": quadratic_diabetes,
+    "Gaussian 100x1000": lambda: gaussian(100, 1000),
+    "Gaussian 71x4000": lambda: gaussian(71, 4000),
+}
+
+
+def identity() -> Data:
+    """Two columns that tie."""
+    return Data(np.eye(2), np.ones(2))
+
+
+def factorial() -> Data:
+    """A 2^3 factorial design with two-way interactions, response centred: ties in six orthogonal columns."""
+    main = np.array(list(product([-1.0, 1.0], repeat=3)))
+    interactions = [main[:, i] * main[:, j] for i, j in combinations(range(3), 2)]
+    y = np.array([28.0, 36.0, 18.0, 31.0, 25.0, 30.0, 12.0, 23.0])
+    return Data(np.column_stack([main, *interactions]), y - y.mean())
+
+
+def scaled(design: float, target: float, dtype: type = np.float64) -> Data:
+    """A benign 60x12 problem in other units."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 12))
+    y = X[:, :3].sum(axis=1) + rng.standard_normal(60)
+    return Data((X * design).astype(dtype), (y * target).astype(dtype))
+
+
+def integers(low: int, high: int, n: int, d: int, count: int, step: int = 1) -> Iterator[Data]:
+    """Designs with entries ``low, low + step, ..., high`` and responses in -4, ..., 4: full of ties."""
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        X = rng.choice(np.arange(low, high + 1, step, dtype=np.float64), (n, d))
+        yield Data(X, rng.integers(-4, 5, n).astype(np.float64))
+
+
+def nonnegative(count: int, n: int = 30, d: int = 6) -> Iterator[Data]:
+    """Normal designs and responses for coefficients that must not be negative."""
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((n, d))
+        yield Data(X, rng.standard_normal(n), positive=True)
+
+
+def many_knots() -> tuple[Data, float]:
+    """A 400x800 problem and a penalty that lies beyond the 500th knot of its path."""
+    rng = np.random.default_rng(0)
+    X: Floats = rng.standard_normal((400, 800))
+    data = Data(X, X[:, :20].sum(axis=1) + rng.standard_normal(400))
+    return data, 1e-4 * data.lambda_max
