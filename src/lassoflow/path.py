@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -158,24 +159,24 @@ class Path:
             values = self.curve.slope(flat, side)
         else:
             values = self.blend * self.curve.average(flat, side) + (1 - self.blend) * self.curve.slope(flat, side)
-        return values.reshape(*shape, -1)
+        return _shaped(values, shape)
 
     def at(self, *, lam: ArrayLike, side: Side = "right") -> Floats:
         """Coefficients at penalties ``lam = 1 / s`` (on top of any weight decay): shape ``lam.shape + (d,)``."""
         with np.errstate(divide="ignore"):
             return self(1.0 / np.asarray(lam, dtype=np.float64), side)
 
-    def average(self, s: ArrayLike) -> Floats:
+    def average(self, s: ArrayLike, side: Side = "right") -> Floats:
         """``z(s) / s``, shape ``s.shape + (d,)``; at 0 its limit. The same for every view."""
         flat, shape = self._times(s)
-        return self.curve.average(flat, "right").reshape(*shape, -1)
+        return _shaped(self.curve.average(flat, side), shape)
 
-    def integral(self, s: ArrayLike) -> Floats:
+    def integral(self, s: ArrayLike, side: Side = "right") -> Floats:
         """``z(s)``, the coefficients cumulated over time, shape ``s.shape + (d,)``. The same for every view."""
         flat, shape = self._times(s)
-        average = self.curve.average(flat, "right")
+        average = self.curve.average(flat, side)
         product = np.multiply(average, flat[:, None], out=np.zeros_like(average), where=average != 0)
-        return product.reshape(*shape, -1)
+        return _shaped(product, shape)
 
     def dual(self, s: ArrayLike) -> Floats:
         """``theta(s) = s X'(y - X z/s) / n``, shape ``s.shape + (d,)``. The same for every view; one pass over X.
@@ -183,12 +184,13 @@ class Path:
         Raises
         ------
         ValueError
-            If the path was loaded without its problem.
+            If the path was loaded without its problem, or an s is infinite.
         """
         flat, shape = self._times(s)
-        problem = self.require_problem("the dual")
-        dual = -flat[:, None] * problem.gradient(self.curve.average(flat, "right"))
-        return dual.reshape(*shape, -1)
+        if np.isinf(flat).any():
+            raise ValueError("The dual has no value at s = inf; ask for a finite s.")
+        gradient = self.require_problem("the dual").gradient(self.curve.average(flat, "right"))
+        return _shaped(-flat[:, None] * gradient, shape)
 
     # -- what a user reads off ------------------------------------------------------------------------------------
 
@@ -230,7 +232,7 @@ class Path:
             raise ValueError(f"X: column {wrong} is {names[wrong]!r}; the path was fitted on {expected[wrong]!r}.")
         flat, shape = self._times(s)
         fitted = np.asarray((matrix @ self(flat, side).T).T) + self.intercept(flat, side)[:, None]
-        return fitted.reshape(*shape, -1)
+        return _shaped(fitted, shape)
 
     # -- views ----------------------------------------------------------------------------------------------------
 
@@ -318,6 +320,11 @@ class Path:
         return times.ravel(), times.shape
 
 
+def _shaped(rows: Floats, shape: tuple[int, ...]) -> Floats:
+    """Rows of shape (m, d) as an array of shape ``shape + (d,)``."""
+    return rows.reshape(*shape, rows.shape[-1])
+
+
 def load(file: str | os.PathLike[str], problem: LeastSquares | None = None) -> Path:
     """Read a path written by :meth:`Path.save`.
 
@@ -342,13 +349,24 @@ def load(file: str | os.PathLike[str], problem: LeastSquares | None = None) -> P
     ...     lf.load(os.path.join(folder, "path.npz")).end
     array([0.5])
     """
+    path = _read(file)
+    if problem is not None and problem.feature_names != path.frame.feature_names:
+        raise ValueError(f"The problem given has other features than the path in {os.fspath(file)!r}.")
+    return replace(path, problem=problem)
+
+
+def _read(file: str | os.PathLike[str]) -> Path:
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            return _from_arrays(dict(archive), problem)
-    except (KeyError, OSError, ValueError, EOFError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
-        raise ValueError(f"{os.fspath(file)!r} is not a path saved by lassoflow: {error}") from None
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it holds a single array")
+        with archive:
+            return _from_arrays(dict(archive))
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    except (KeyError, OSError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{os.fspath(file)!r} is not a path saved by lassoflow: {reason}.") from None
 
 
 def _to_arrays(path: Path) -> dict[str, Any]:
@@ -372,12 +390,10 @@ def _to_arrays(path: Path) -> dict[str, Any]:
     return arrays
 
 
-def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | None) -> Path:
+def _from_arrays(arrays: dict[str, NDArray[Any]]) -> Path:
     if int(arrays["format"]) > _FORMAT:
         raise ValueError("it was written by a newer version")
     names = tuple(str(name) for name in arrays["feature_names"])
-    if problem is not None and problem.feature_names != names:
-        raise ValueError("the problem given has other features")
     knots = arrays["knots"]
     shape = (knots.size + 1, len(names))
     averages, slopes = (
@@ -387,7 +403,7 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | None) 
     return Path(
         curve=Polygon(knots, averages, slopes, float(arrays["stop"])),
         law=str(arrays["law"]),  # type: ignore[arg-type]
-        problem=problem,
+        problem=None,
         box=Box(arrays["lower"], arrays["upper"], float(arrays["decay"])),
         frame=Frame(names, arrays["feature_means"], float(arrays["target_mean"])),
         status=str(arrays["status"]),  # type: ignore[arg-type]

@@ -298,7 +298,7 @@ class LeastSquares:
         rows = working.reshape(-1, self.n_features)
         active = np.flatnonzero(rows.any(axis=0))
         fitted: Floats = rows[:, active] @ self.design.columns(active).T
-        return fitted.reshape(*working.shape[:-1], -1)
+        return fitted.reshape(*working.shape[:-1], self.n_samples)
 
     def loss(self, coef: ArrayLike) -> Any:
         """The loss ``l(x)`` at coefficients of shape (..., d), with the best intercept if one is fitted: shape (...).
@@ -323,7 +323,7 @@ class LeastSquares:
         """
         residual = self.residual(coef) / -self.n_samples
         slopes = self.design.rmatvec(residual.reshape(-1, self.n_samples).T).T
-        return np.asarray(self.units.penalty(slopes), dtype=np.float64).reshape(*residual.shape[:-1], -1)
+        return np.asarray(self.units.penalty(slopes), dtype=np.float64).reshape(*residual.shape[:-1], self.n_features)
 
     def intercept(self, coef: ArrayLike) -> Any:
         """The intercept that goes with coefficients of shape (..., d): shape (...)."""
