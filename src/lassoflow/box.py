@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lassoflow.problem import Floats, LeastSquares
+from lassoflow.arrays import Floats
+from lassoflow.problem import LeastSquares
 
 
 @dataclass(frozen=True, eq=False)

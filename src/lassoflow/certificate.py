@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lassoflow.arrays import Floats
 from lassoflow.monotonicity import backward_slopes, first_backward, monotone_until
 from lassoflow.optimality import EXACT, duality_gap, kkt_violation
 from lassoflow.path import Path
-from lassoflow.problem import Floats, LeastSquares
+from lassoflow.problem import LeastSquares
 from lassoflow.walk import lasso_path
 
 

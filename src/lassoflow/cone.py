@@ -18,7 +18,8 @@ import numpy as np
 import scipy.linalg as sla
 from scipy.linalg import lapack
 
-from lassoflow.problem import Design, Floats, Ints
+from lassoflow.arrays import Floats, Ints
+from lassoflow.design import Design
 
 Face = tuple[int, float]
 """A coordinate and the sign, +1 or -1, that its coefficient may take."""

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lassoflow.arrays import DUST, Floats, Ints
 from lassoflow.box import Box
 from lassoflow.path import Path
-from lassoflow.problem import DUST, Floats, Ints, LeastSquares
+from lassoflow.problem import LeastSquares
 
 _MOST_COLUMNS = 256
 

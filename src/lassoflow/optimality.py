@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lassoflow.arrays import DUST, Floats
 from lassoflow.box import Box
 from lassoflow.path import Path
-from lassoflow.problem import DUST, Floats
 
 EXACT = 1e-10
 """Relative violation up to which an exact path counts as exact."""

@@ -9,59 +9,26 @@ blend of the two: ``blend * average + (1 - blend) * instantaneous``.
 from __future__ import annotations
 
 import os
-import tempfile
-import zipfile
 from dataclasses import dataclass, replace
-from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from lassoflow.archive import read_arrays, write_arrays
+from lassoflow.arrays import Floats, read_matrix
 from lassoflow.box import Box
-from lassoflow.problem import Floats, LeastSquares, read_matrix
+from lassoflow.curve import Polygon, Side
+from lassoflow.problem import LeastSquares
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Side = Literal["left", "right"]
 Law = Literal["lasso", "flow"]
 Status = Literal["complete", "lambda_min", "max_knots"]
 
 _FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Polygon:
-    """A curve z(s) with ``z(0) = 0`` that is linear between knots, exact at every s.
-
-    Stored as averages and slopes, of shape (k + 1, d), at 0 and the k knots: between knots the average is the convex
-    combination ``(s_k / s) average_k + (1 - s_k / s) slope_k``, which neither cancels nor overflows.
-    """
-
-    knots: Floats
-    """Times of the events, increasing, shape (k,)."""
-    averages: sp.csr_array
-    slopes: sp.csr_array
-    stop: float
-    """Where the curve ends; inf if the last slope goes on for ever."""
-
-    exact = True
-
-    def slope(self, s: Floats, side: Side) -> Floats:
-        """z'(s) for s of shape (m,): shape (m, d)."""
-        return self.slopes[self._segment(s, side)].toarray()
-
-    def average(self, s: Floats, side: Side) -> Floats:
-        """z(s) / s for s of shape (m,), continued by z'(0) at 0: shape (m, d)."""
-        segment = self._segment(s, side)
-        start = np.concatenate(([0.0], self.knots))[segment]
-        share = np.divide(start, s, out=np.zeros_like(s), where=s > 0)[:, None]
-        return self.averages[segment].toarray() * share + self.slopes[segment].toarray() * (1.0 - share)
-
-    def _segment(self, s: Floats, side: Side) -> NDArray[np.intp]:
-        return np.searchsorted(self.knots, s, side=side)
 
 
 class Frame(NamedTuple):
@@ -283,15 +250,7 @@ class Path:
 
         The file appears whole or not at all: it is written beside its place and renamed.
         """
-        target = FilePath(file)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                np.savez_compressed(stream, allow_pickle=False, **_to_arrays(self))
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
+        write_arrays(file, _to_arrays(self))
 
     def __repr__(self) -> str:
         count = self.knots.size
@@ -349,24 +308,14 @@ def load(file: str | os.PathLike[str], problem: LeastSquares | None = None) -> P
     ...     lf.load(os.path.join(folder, "path.npz")).end
     array([0.5])
     """
-    path = _read(file)
+    try:
+        path = _from_arrays(read_arrays(file))
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{os.fspath(file)!r} is not a path saved by lassoflow: {reason}.") from None
     if problem is not None and problem.feature_names != path.frame.feature_names:
         raise ValueError(f"The problem given has other features than the path in {os.fspath(file)!r}.")
     return replace(path, problem=problem)
-
-
-def _read(file: str | os.PathLike[str]) -> Path:
-    try:
-        archive = np.load(file, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("it holds a single array")
-        with archive:
-            return _from_arrays(dict(archive))
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
-        raise
-    except (KeyError, OSError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = f"it has no {error}" if isinstance(error, KeyError) else error
-        raise ValueError(f"{os.fspath(file)!r} is not a path saved by lassoflow: {reason}.") from None
 
 
 def _to_arrays(path: Path) -> dict[str, Any]:

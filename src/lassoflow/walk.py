@@ -20,10 +20,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
+from lassoflow.arrays import EPS, Floats, Ints
 from lassoflow.box import Box
 from lassoflow.cone import ConeFit, Face
-from lassoflow.path import Frame, Law, Path, Polygon, Status
-from lassoflow.problem import EPS, Floats, Ints, LeastSquares
+from lassoflow.curve import Polygon
+from lassoflow.path import Frame, Law, Path, Status
+from lassoflow.problem import LeastSquares
 
 _NONE: Ints = np.zeros(0, dtype=np.intp)
 

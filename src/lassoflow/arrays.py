@@ -1,0 +1,108 @@
+"""Arrays as users bring them: what is accepted, and one clear sentence for what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+EPS = float(np.finfo(np.float64).eps)
+
+DUST = 1e-12
+"""Relative size below which a certificate counts a number as rounding."""
+
+
+def read_matrix(X: Any) -> tuple[Any, tuple[str, ...]]:
+    """X as a float64 array or CSC array, and its column names."""
+    names: Sequence[str] | None = None
+    if hasattr(X, "columns") and hasattr(X, "to_numpy"):
+        names = [str(name) for name in X.columns]
+        matrix: Any = _read_frame(X, names)
+    elif sp.issparse(X):
+        matrix = sp.csc_array(X, dtype=np.float64)
+        matrix.sum_duplicates()
+    else:
+        matrix = _as_floats(X, "X")
+    if matrix.ndim != 2:
+        raise ValueError(f"X must have two dimensions, (samples, features); got shape {tuple(matrix.shape)}.")
+    if 0 in matrix.shape:
+        raise ValueError(f"X must have at least one row and one column; got shape {tuple(matrix.shape)}.")
+    names = [f"x{j}" for j in range(matrix.shape[1])] if names is None else names
+    _refuse_non_finite(matrix, names)
+    return matrix, tuple(names)
+
+
+def _read_frame(X: Any, names: Sequence[str]) -> Floats:
+    """A pandas or polars frame as a float64 array; a column that is not numeric is named in the error."""
+    matrix = np.empty((len(X), len(names)), order="F")
+    for j, name in enumerate(names):
+        column = X.iloc[:, j] if hasattr(X, "iloc") else X[:, j]
+        try:
+            values = np.asarray(column.to_numpy())
+            if values.dtype.kind not in "biufO":
+                raise TypeError
+            matrix[:, j] = values.astype(np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(f"X: column {name!r} is not numeric; encode it (one-hot) or drop it.") from None
+    return matrix
+
+
+def _as_floats(values: Any, argument: str) -> Floats:
+    """An array of float64; what is not made of real numbers is refused with the argument's name."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{argument} must be an array; its rows have different lengths.") from None
+    if array.dtype.kind not in "biufO":
+        raise ValueError(f"{argument} must hold real numbers; got dtype {array.dtype}.")
+    try:
+        return np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{argument} must hold real numbers; some of its entries are not.") from None
+
+
+def _refuse_non_finite(matrix: Any, names: Sequence[str]) -> None:
+    values = matrix.data if sp.issparse(matrix) else matrix
+    # A finite sum proves that all is finite at the cost of one read; only a bad sum is looked into.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):
+            return
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    if sp.issparse(matrix):
+        bad = int(np.searchsorted(matrix.indptr, np.flatnonzero(~finite)[0], side="right")) - 1
+    else:
+        bad = int(np.flatnonzero(~finite.all(axis=0))[0])
+    raise ValueError(f"X must be finite; column {names[bad]!r} has a NaN or an infinity.")
+
+
+def read_vector(values: Any, argument: str, length: int) -> Floats:
+    """A vector of ``length`` finite float64."""
+    array = _as_floats(values.to_numpy() if hasattr(values, "to_numpy") else values, argument)
+    if array.shape == (length, 1):
+        array = array[:, 0]
+    if array.shape != (length,):
+        raise ValueError(f"{argument} must have shape ({length},), one entry a row of X; got {array.shape}.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{argument} must be finite; entry {int(np.argmin(np.isfinite(array)))} is not.")
+    return array
+
+
+def read_weights(sample_weight: Any, n: int) -> Floats | None:
+    """Sample weights as weights of mean 1, or None."""
+    if sample_weight is None:
+        return None
+    weights = read_vector(sample_weight, "sample_weight", n)
+    if (weights < 0).any():
+        raise ValueError(f"sample_weight must not be negative; entry {int(np.argmin(weights))} is.")
+    if not weights.any():
+        raise ValueError("sample_weight must not be zero throughout.")
+    weights = weights / weights.max()
+    return weights / weights.mean()

@@ -1,0 +1,158 @@
+"""The working matrix: the operator behind every walk, which counts its passes over X, and the units it works in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike
+
+from lassoflow.arrays import EPS, Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Powers of two between the user's data and the working data: ``X = 2^design X_work``, ``y = 2^target y_work``."""
+
+    design: int
+    target: int
+
+    def coef(self, working: Floats) -> Floats:
+        """Coefficients in the user's units."""
+        return np.ldexp(working, self.target - self.design)
+
+    def working_coef(self, coef: ArrayLike) -> Floats:
+        """Coefficients in working units."""
+        return np.ldexp(np.asarray(coef, dtype=np.float64), self.design - self.target)
+
+    def time(self, working: ArrayLike) -> Any:
+        """A time s (one over a penalty) in the user's units."""
+        return np.ldexp(working, -self.design - self.target)
+
+    def working_time(self, s: ArrayLike) -> Any:
+        """A time s in working units."""
+        return np.ldexp(s, self.design + self.target)
+
+    def penalty(self, working: ArrayLike) -> Any:
+        """A penalty, or a gradient, in the user's units."""
+        return np.ldexp(working, self.design + self.target)
+
+    def working_penalty(self, penalty: ArrayLike) -> Any:
+        """A penalty, or a gradient, in working units."""
+        return np.ldexp(penalty, -self.design - self.target)
+
+
+class Design(Protocol):
+    """The working matrix X, of shape (n, d): everything the walk asks of it."""
+
+    shape: tuple[int, int]
+    norms: Floats
+    """Euclidean norms of the columns, shape (d,); exactly 0 for columns that centring leaves empty."""
+    passes: int
+    """How many times the whole of X has been read in a product."""
+
+    def column(self, j: int) -> Floats:
+        """Column j, shape (n,)."""
+        ...
+
+    def columns(self, index: ArrayLike) -> Floats:
+        """The columns ``index`` as a dense array of shape (n, len(index))."""
+        ...
+
+    def rmatvec(self, vector: Floats) -> Floats:
+        """``X' vector``, of shape (d,) or (d, k): one pass."""
+        ...
+
+
+class DenseDesign:
+    """A working matrix in memory, centred and weighted explicitly where that is asked for."""
+
+    def __init__(self, X: Floats, means: Floats | None, root_weights: Floats | None) -> None:
+        raw = _column_norms(X) if means is not None else None
+        if means is not None:
+            X = np.subtract(X, means, order="F")
+        if root_weights is not None:
+            X = np.multiply(X, root_weights[:, None], order="F")
+        self.norms = _column_norms(X)
+        if raw is not None:
+            self.norms = _without_dust(self.norms, raw)
+            X[:, self.norms == 0] = 0.0
+        self._X = X
+        self.shape = X.shape
+        self.passes = 0
+
+    def column(self, j: int) -> Floats:
+        """See :meth:`Design.column`."""
+        return self._X[:, j]
+
+    def columns(self, index: ArrayLike) -> Floats:
+        """See :meth:`Design.columns`."""
+        return self._X[:, np.asarray(index, dtype=np.intp)]
+
+    def rmatvec(self, vector: Floats) -> Floats:
+        """See :meth:`Design.rmatvec`."""
+        self.passes += 1
+        product: Floats = self._X.T @ vector
+        return product
+
+
+class SparseDesign:
+    """A sparse working matrix, centred and weighted implicitly: X itself is never made dense."""
+
+    def __init__(self, X: sp.csc_array, means: Floats | None, root_weights: Floats | None) -> None:
+        n, d = X.shape
+        self._X = X
+        self._means = np.zeros(d) if means is None else means
+        self._weights = np.ones(n) if root_weights is None else root_weights
+        self.shape = (n, d)
+        self.passes = 0
+        self.norms = self._norms()
+
+    def _norms(self) -> Floats:
+        """Column norms about the means without the cancellation of E x^2 - (E x)^2."""
+        d = self.shape[1]
+        column = np.repeat(np.arange(d), np.diff(self._X.indptr))
+        weight = self._weights[self._X.indices] ** 2
+        stored = np.bincount(column, weight * (self._X.data - self._means[column]) ** 2, d)
+        unstored = np.sum(self._weights**2) - np.bincount(column, weight, d)
+        unstored[np.bincount(column, weight > 0, d) == np.count_nonzero(self._weights)] = 0.0
+        raw = np.sqrt(np.bincount(column, weight * self._X.data**2, d))
+        return _without_dust(np.sqrt(stored + np.maximum(unstored, 0.0) * self._means**2), raw)
+
+    def column(self, j: int) -> Floats:
+        """See :meth:`Design.column`."""
+        if self.norms[j] == 0:
+            return np.zeros(self.shape[0])
+        column = np.full(self.shape[0], -self._means[j])
+        stored = slice(self._X.indptr[j], self._X.indptr[j + 1])
+        column[self._X.indices[stored]] += self._X.data[stored]
+        column *= self._weights
+        return column
+
+    def columns(self, index: ArrayLike) -> Floats:
+        """See :meth:`Design.columns`."""
+        index = np.asarray(index, dtype=np.intp)
+        block = self._X[:, index].toarray() - self._means[index]
+        block *= self._weights[:, None]
+        block[:, self.norms[index] == 0] = 0.0
+        return np.asfortranarray(block)
+
+    def rmatvec(self, vector: Floats) -> Floats:
+        """See :meth:`Design.rmatvec`."""
+        self.passes += 1
+        weighted = (vector.T * self._weights).T
+        product: Floats = self._X.T @ weighted
+        product -= np.multiply.outer(self._means, weighted.sum(axis=0))
+        product[self.norms == 0] = 0.0
+        return product
+
+
+def _column_norms(X: Floats) -> Floats:
+    return np.sqrt(np.einsum("ij,ij->j", X, X))
+
+
+def _without_dust(norms: Floats, raw: Floats) -> Floats:
+    """Norms with the rounding dust that centring leaves of a constant column set to exactly zero."""
+    return np.where(norms <= 16 * EPS * raw, 0.0, norms)
