@@ -167,7 +167,8 @@ def _sample(path: Path, most: int = 20) -> Floats:
         return np.zeros(0)
     chosen = knots[np.unique(np.linspace(0, knots.size - 1, most).astype(np.intp))]
     between = np.sqrt(chosen[:-1]) * np.sqrt(chosen[1:])
-    return np.sort(np.concatenate([chosen, between, [min(2 * knots[-1], path.domain[1])]]))
+    beyond = min(2 * knots[-1], (knots[-1] + path.domain[1]) / 2)  # the end of a stopped path is an event itself
+    return np.sort(np.concatenate([chosen, between, [beyond]]))
 
 
 def _monotone_check(path: Path, problem: LeastSquares) -> Check:

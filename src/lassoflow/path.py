@@ -45,7 +45,7 @@ class Path:
 
     Paths come from :func:`lassoflow.lasso_path`, :func:`lassoflow.limit_flow` and :func:`lassoflow.load`. Everything
     is vectorised: for s of any shape, ``path(s)`` has shape ``s.shape + (d,)``. At a jump the value is the right
-    limit; ``side="left"`` gives the other.
+    limit; ``side="left"`` gives the other (at the end of a path that was stopped, there is only the left one).
 
     Attributes
     ----------
