@@ -8,7 +8,7 @@ worst. Numbers come from the path's coefficients and the data alone, never from 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -215,6 +215,7 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     """
     lasso = _lasso_of(flow) if lasso is None else lasso
     problem = _common_problem(flow, lasso)
+    flow, lasso = (replace(path, problem=problem) for path in (flow.instantaneous(), lasso.averaged()))
     s, distance, bound, until = _distance(flow, lasso, problem)
     apart = _apart(s, distance, bound)
     checks = (
