@@ -1,0 +1,1 @@
+"""Exact references for the paths."""

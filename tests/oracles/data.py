@@ -1,0 +1,44 @@
+"""The data sets on which the laws are tested."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_diabetes
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+Floats = NDArray[np.float64]
+NAMES = ("diabetes", "quadratic diabetes", "gaussian", "toeplitz")
+
+
+@cache
+def load(name: str) -> tuple[Floats, Floats]:
+    """X and a centred y, both read-only."""
+    rng = np.random.default_rng(20)
+    if name == "diabetes":
+        X, y = load_diabetes(return_X_y=True)
+    elif name == "quadratic diabetes":
+        X, y = load_diabetes(return_X_y=True)
+        X = _quadratic(X)
+    elif name == "gaussian":
+        X = rng.standard_normal((100, 1000))
+        y = X[:, :10] @ rng.standard_normal(10) + rng.standard_normal(100)
+    else:
+        X = (
+            rng.standard_normal((100, 500))
+            @ np.linalg.cholesky(0.9 ** np.abs(np.subtract.outer(*[np.arange(500)] * 2))).T
+        )
+        y = X[:, :100:10] @ rng.standard_normal(10) + rng.standard_normal(100)
+    X, y = X - X.mean(axis=0), y - y.mean()
+    X.flags.writeable = y.flags.writeable = False
+    return X, y
+
+
+def _quadratic(X: Floats) -> Floats:
+    """The 64 monomials of degree 1 and 2, standardised; the square of the binary column ``sex`` is left out."""
+    expansion = PolynomialFeatures(2, include_bias=False)
+    features = expansion.fit_transform(X)
+    names = expansion.get_feature_names_out()
+    return StandardScaler().fit_transform(features[:, names != "x1^2"])
