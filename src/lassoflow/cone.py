@@ -40,8 +40,8 @@ class Factor:
         self._R = np.zeros((capacity, capacity), order="F")
         self._projection = np.zeros(capacity)
 
-    def append(self, column: Floats, tolerance: float) -> bool:
-        """Add a column unless it is within ``tolerance`` of the span (then return False)."""
+    def append(self, column: Floats, norm: float, tolerance: float) -> bool:
+        """Add a column of a given norm unless it is within ``tolerance * norm`` of the span (then return False)."""
         m = self.size
         if m == self.target.size:
             return False
@@ -50,14 +50,17 @@ class Factor:
         Q = self._Q[:, :m]
         inner = column @ Q
         rest = column - Q @ inner
-        correction = rest @ Q  # "twice is enough": orthogonal to rounding even when little is left
-        rest -= Q @ correction
         height = math.sqrt(rest @ rest)
-        if height <= tolerance:
+        if height < 0.5 * norm:  # then rounding spoilt it; "twice is enough" (Giraud et al. 2005)
+            correction = rest @ Q
+            rest -= Q @ correction
+            inner += correction
+            height = math.sqrt(rest @ rest)
+        if height <= tolerance * norm:
             return False
         rest /= height
         self._Q[:, m] = rest
-        self._R[:m, m] = inner + correction
+        self._R[:m, m] = inner
         self._R[m, m] = height
         along = float(rest @ self.residual)
         self._projection[m] = along
@@ -156,7 +159,7 @@ class ConeFit:
     def enter(self, j: int, sign: float, bound: float) -> bool:
         """Make a column passive, with the face and the bound on its sign, unless it depends on the others."""
         m = self._factor.size
-        if not self._factor.append(self._design.column(j), self._tolerance * float(self._design.norms[j])):
+        if not self._factor.append(self._design.column(j), float(self._design.norms[j]), self._tolerance):
             return False
         self._index[m] = j
         self._rows[:, m] = sign, bound, 0.0
