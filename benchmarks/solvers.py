@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -56,9 +57,9 @@ def lars_settings(data: Data, n_knots: int) -> Iterator[tuple[str, Solve]]:
 def spams_settings(data: Data, n_knots: int, threads: int) -> Iterator[tuple[str, Solve]]:
     """Settings of ``spams.lasso``; it is told how many knots there are, as it allocates and clears the whole path."""
     signal = np.asfortranarray(data.y[:, None])
-    for cholesky in (False, True):
+    for cholesky, used in product((False, True), range(1, threads + 1)):
 
-        def solve(cholesky: bool = cholesky) -> Any:
+        def solve(cholesky: bool = cholesky, used: int = used) -> Any:
             return spams.lasso(
                 signal,
                 D=data.X,
@@ -68,10 +69,10 @@ def spams_settings(data: Data, n_knots: int, threads: int) -> Iterator[tuple[str
                 L=min(data.X.shape),
                 max_length_path=n_knots + 8,
                 cholesky=cholesky,
-                numThreads=threads,
+                numThreads=used,
             )[1]
 
-        yield f"mode=2, lambda1=0, cholesky={cholesky}, max_length_path={n_knots + 8}", solve
+        yield f"mode=2, lambda1=0, cholesky={cholesky}, numThreads={used}, max_length_path={n_knots + 8}", solve
 
 
 def spams_curve(data: Data, path: Any) -> Curve:

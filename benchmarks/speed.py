@@ -49,7 +49,7 @@ def run(pairs: int) -> str:
                 for row, note in _case(data, threads, pairs):
                     rows.append([name, str(threads), *row])
                     notes.append(f"{name}, {threads} thread{'s' * (threads > 1)}: {note}")
-    absent = [] if solvers.spams else ["spams is not installed: no comparison (pip install spams-bin)."]
+    absent = [] if solvers.spams else ["spams is not installed: no comparison (pip install spams-bin).", ""]
     text = [
         f"Whole paths from the raw arrays to the end, {pairs} pairs in one process, ours and the peer's in turn.",
         "KKT is the worst violation at any knot and at the end, as a share of lambda_max. No peer computes the limit",
