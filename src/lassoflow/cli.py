@@ -1,0 +1,351 @@
+"""The command line: a table in; an exact path, its certificate and a picture out.
+
+Bad input ends in one sentence on stderr and exit code 2. Files are written after everything is computed, each beside
+its place and then renamed, so that none is ever seen half-written.
+"""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import io
+import json
+import math
+import os
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path as FilePath
+from typing import Annotated, Any, ClassVar, Literal, NoReturn, cast
+
+import numpy as np
+
+import lassoflow
+from lassoflow.certificate import Certificate, certify, compare
+from lassoflow.datasets import SHIPPED, Table, read_table
+from lassoflow.display import PathDisplay
+from lassoflow.path import Law, Path
+from lassoflow.problem import LeastSquares
+from lassoflow.walk import Progress, lasso_path, limit_flow
+
+try:
+    import rich.console
+    import rich.progress
+    import rich.table
+    import typer
+except ImportError:  # main says so; annotations are strings until typer reads them
+    typer = None  # type: ignore[assignment]
+
+_WALKS = {"lasso": lasso_path, "flow": limit_flow}
+_FACTORS = {
+    "std": "Penalty factors are the columns' standard deviations: this is the path of standardised columns, in the "
+    "columns' own units (--penalty-factor none penalises the columns as they are).",
+    "none": "Penalty factors are 1: columns are penalised as they are, so their units matter (with std they do not).",
+}
+_TOP = 10
+
+
+@dataclass(frozen=True)
+class Job:
+    """What was asked for, of both paths; its fields are the arguments and options of the commands."""
+
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help=f"A csv, tsv, parquet or npz file, or one of {', '.join(SHIPPED)}.")
+    ]
+    target: Annotated[str | None, typer.Option("--target", "-t", metavar="COLUMN", help="Column to predict.")] = None
+    out: Annotated[FilePath | None, typer.Option("--out", "-o", metavar="DIR", help="Write files there.")] = None
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON and nothing else.")] = False
+    x: Annotated[Literal["s", "lambda", "l1"], typer.Option("--x", help="Horizontal axis of the picture.")] = "s"
+    penalty_factor: Annotated[
+        Literal["std", "none"], typer.Option(help="The columns' deviations, as if they were standardised, or 1.")
+    ] = "std"
+    positive: Annotated[bool, typer.Option("--positive", help="Allow no negative coefficients.")] = False
+    weight_decay: Annotated[float, typer.Option(min=0, help="Ridge penalty, besides the path's own.")] = 0.0
+    lambda_min: Annotated[float, typer.Option(min=0, help="Stop at this penalty.")] = 0.0
+    max_knots: Annotated[int | None, typer.Option(min=1, help="Stop after this many knots.")] = None
+    no_intercept: Annotated[bool, typer.Option("--no-intercept", help="Fit no intercept.")] = False
+    weights: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of sample weights.")] = None
+    one_hot: Annotated[bool, typer.Option("--one-hot", help="Make 0/1 columns of columns of text.")] = False
+    drop_missing: Annotated[bool, typer.Option("--drop-missing", help="Drop rows with missing values.")] = False
+    ignore: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave out; may be repeated.")] = None
+
+    files: ClassVar = ["compare.png", "knots-lasso.csv", "knots-flow.csv", "summary.json"]
+
+
+@dataclass(frozen=True)
+class PathJob(Job):
+    """What was asked for, of a single path."""
+
+    law: Annotated[Law, typer.Option(help="The lasso, or the limit of gradient flow.")] = "lasso"
+
+    files: ClassVar = ["path.png", "knots.csv", "summary.json"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a job: the table, the paths by law, and their certificate."""
+
+    job: Job
+    table: Table
+    problem: LeastSquares
+    paths: dict[str, Path]
+    certificate: Certificate
+    seconds: float
+
+
+def _run(job: Job) -> None:
+    table = read_table(job.data, job.target, job.one_hot, job.drop_missing, job.weights, job.ignore or ())
+    if job.out is not None:
+        _check_folder(job.out, job.files)
+    result = _compute(job, table)
+    summary = _summary(result)
+    text = json.dumps(summary, indent=2, allow_nan=False)
+    if job.out is not None:
+        knots = [path.to_frame().to_csv(index=False, lineterminator="\n").encode() for path in result.paths.values()]
+        _write(job.out, dict(zip(job.files, [_picture(result), *knots, f"{text}\n".encode()], strict=True)))
+    if job.as_json:
+        print(text)
+    else:
+        _print(result, summary)
+    if not result.certificate.holds:
+        print("lassoflow: the certificate does not hold, see the check that fails", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _compute(job: Job, table: Table) -> Result:
+    start = time.perf_counter()
+    problem = LeastSquares(table.to_frame(), table.y, table.sample_weight, fit_intercept=not job.no_intercept)
+    factor = "std" if job.penalty_factor == "std" else None
+    paths: dict[str, Path] = {}
+    for law in [job.law] if isinstance(job, PathJob) else ["lasso", "flow"]:
+        with _progress(law, job.max_knots) as callback:
+            walk = _WALKS[law]
+            paths[law] = walk(problem, factor, job.positive, job.weight_decay, job.lambda_min, job.max_knots, callback)
+    certificate = certify(paths[job.law]) if isinstance(job, PathJob) else compare(paths["flow"], paths["lasso"])
+    return Result(job, table, problem, paths, certificate, time.perf_counter() - start)
+
+
+@contextmanager
+def _progress(law: str, max_knots: int | None) -> Iterator[Callable[[Progress], object] | None]:
+    """A bar on stderr while a path is walked, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    console = rich.console.Console(stderr=True)
+    columns = ("{task.description}", rich.progress.BarColumn(), rich.progress.TimeElapsedColumn())
+    with rich.progress.Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(law, total=max_knots)
+        yield lambda at: bar.update(
+            task, completed=at.knot, description=f"{law}: knot {at.knot}, λ {at.lam:.3g}, {at.n_active} active"
+        )
+
+
+def _summary(result: Result) -> dict[str, Any]:
+    """Everything worth keeping, as strict JSON has it."""
+    job, table = result.job, result.table
+    n, d = table.X.shape
+    data = {"source": job.data, "n": n, "d": d, "target": table.target_name, "features": table.feature_names}
+    settings = {key: value for key, value in asdict(job).items() if key not in ("data", "target", "out", "as_json")}
+    summary = {
+        "version": lassoflow.__version__,
+        "data": data | {"notes": table.notes},
+        "settings": settings,
+        "paths": {law: _path_summary(path, result.problem) for law, path in result.paths.items()},
+        "certificate": result.certificate.to_dict(),
+        "passes": result.problem.passes,
+        "seconds": round(result.seconds, 4),
+    }
+    return cast("dict[str, Any]", _strict(summary))
+
+
+def _path_summary(path: Path, problem: LeastSquares) -> dict[str, Any]:
+    """A path in numbers; ``coef`` holds the nonzero coefficients at its end."""
+    end, stop = path.end, path.domain[1]
+    null = problem.loss(np.zeros_like(end))
+    return {
+        "knots": path.knots.size,
+        "lambda_max": 1.0 / path.knots[0] if path.knots.size else 0.0,
+        "status": path.status,
+        "s_end": stop,
+        "intercept": float(path.intercept(stop, side="left")),
+        "r_squared": 1.0 - problem.loss(end) / null if null else math.nan,
+        "coef": {path.frame.feature_names[j]: end[j] for j in np.flatnonzero(end)},
+    }
+
+
+def _strict(value: Any) -> Any:
+    """A value of strict JSON: NaN becomes null, infinities become strings."""
+    if isinstance(value, dict):
+        return {str(key): _strict(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def _print(result: Result, summary: dict[str, Any]) -> None:
+    job, table = result.job, result.table
+    width = None if sys.stdout.isatty() else 1000  # nobody folds the lines of a pipe
+    console = rich.console.Console(markup=False, highlight=False, emoji=False, width=width)
+    n, d = table.X.shape
+    size = f"{n} row{'s' * (n != 1)}, {d} feature{'s' * (d != 1)}"
+    console.print(f"{job.data}: {size}, target {table.target_name!r}", style="bold")
+    for note in table.notes:
+        console.print(f"Note: {note}.")
+    console.print(_FACTORS[job.penalty_factor])
+    console.print()
+    if isinstance(job, PathJob):
+        _print_path(console, result.paths[job.law], result.problem, summary["paths"][job.law])
+        console.print(result.certificate.summary)
+    else:
+        console.print(str(result.certificate), soft_wrap=True)
+    console.print(f"{result.problem.passes} passes over X, {result.seconds:.2g} s", style="dim")
+    if job.out is not None:
+        console.print(f"Written to {job.out}: {', '.join(job.files)}")
+
+
+def _print_path(console: rich.console.Console, path: Path, problem: LeastSquares, summary: dict[str, Any]) -> None:
+    """The path in a line, and the first features in the order in which they enter."""
+    console.print(repr(path).strip("<>"), soft_wrap=True)
+    lambdas = ["free", *(f"{1 / s:.4g}" for s in path.knots)]
+    rows, entering = path.curve.slopes.nonzero()
+    features, first = np.unique(entering, return_index=True)
+    order = np.argsort(rows[first], kind="stable")[:_TOP]
+    end, deviations = path.end, problem.deviations
+    table = rich.table.Table("feature", box=None, pad_edge=False)
+    for title in ("enters at λ", "coefficient at the end", "per deviation"):
+        table.add_column(title, justify="right")
+    for j, row in zip(features[order], rows[first[order]], strict=True):
+        name = path.frame.feature_names[j]
+        table.add_row(name, lambdas[row], f"{end[j]:.5g}", f"{end[j] * deviations[j]:.4g}")
+    if features.size:
+        console.print("", table, "", sep="\n")
+    if features.size > _TOP:
+        console.print(f"... and {features.size - _TOP} features more.")
+    score = "" if summary["r_squared"] is None else f"R² {summary['r_squared']:.4f}, "
+    active = f"{np.count_nonzero(end)} of {end.size} coefficients nonzero"
+    console.print(f"At the end: {active}, {score}intercept {summary['intercept']:.5g}.")
+
+
+def _picture(result: Result) -> bytes:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.0, 5.5), layout="constrained")
+    scale = result.problem.deviations if result.job.penalty_factor == "std" else None
+    PathDisplay.from_path(*result.paths.values(), x=result.job.x, scale=scale).plot(figure.subplots())
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # names in a script the font lacks
+        figure.savefig(content, format="png", dpi=150)
+    return content.getvalue()
+
+
+def _knots(path: Path) -> bytes:
+    return path.to_frame().to_csv(index=False, lineterminator="\n").encode()
+
+
+@contextmanager
+def _writing(folder: FilePath) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(f"--out: {str(folder)!r} cannot be written: {error.strerror}.") from None
+
+
+def _check_folder(folder: FilePath, files: Sequence[str]) -> None:
+    """Refuse a folder that cannot be written before anything is computed, and leave no trace of the trial."""
+    made: list[FilePath] = []
+    try:
+        with _writing(folder):
+            made += [place for place in (folder, *folder.parents) if not place.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+            for name in files:
+                if (folder / name).is_dir():
+                    raise IsADirectoryError(errno.EISDIR, f"{name} is a directory")
+    finally:
+        for place in made:
+            with suppress(OSError):
+                place.rmdir()
+
+
+def _write(folder: FilePath, contents: dict[str, bytes]) -> None:
+    """Write all files beside their places, then rename them all."""
+    drafts = {folder / f".{name}.{os.getpid()}.tmp": name for name in contents}
+    try:
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for draft, name in drafts.items():
+                draft.write_bytes(contents[name])
+            for draft, name in drafts.items():
+                draft.replace(folder / name)
+    finally:
+        for draft in drafts:
+            with suppress(OSError):
+                draft.unlink()
+
+
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Sparse regression by gradient flow: exact lasso paths, exact limit flows, and certificates that tie them."""
+    if version:
+        print(f"lassoflow {lassoflow.__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def app() -> typer.Typer:
+    """The program with its commands."""
+    program = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+    program.callback(invoke_without_command=True)(_root)
+    help_path = "Compute one path exactly, and certify it."
+    help_both = "Compute the lasso path and the limit flow, and certify how far apart they are."
+    program.command("path", help=help_path)(_command(PathJob))
+    program.command("compare", help=help_both)(_command(Job))
+    return program
+
+
+def _command(kind: type[Job]) -> Callable[..., None]:
+    """A function whose parameters are the fields of a job, for typer to read."""
+
+    def run(**options: Any) -> None:
+        _run(kind(**options))
+
+    run.__signature__ = inspect.signature(kind, eval_str=True)  # type: ignore[attr-defined]
+    return run
+
+
+def _fail(sentence: str) -> NoReturn:
+    print("lassoflow:", " ".join(sentence.split()), file=sys.stderr)
+    sys.exit(2)
+
+
+def main() -> None:
+    """Run the command line; every expected failure is one sentence and exit code 2."""
+    if typer is None:
+        _fail("the command line needs typer and rich: pip install 'lassoflow[cli]'")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a column name may not fit the terminal's encoding
+    try:
+        code = app()(prog_name="lassoflow", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+        code = 1
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except (ValueError, OSError, MemoryError) as error:
+        _fail(str(error) or "not enough memory")
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # a usage error of the command line
+            raise
+        _fail(error.format_message())
+    sys.exit(code if isinstance(code, int) else 0)
