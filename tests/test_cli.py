@@ -146,12 +146,13 @@ def test_path_writes_its_files(run, tmp_path):
     assert files(out) == ["knots.csv", "path.png", "summary.json"]
     assert (out / "path.png").read_bytes().startswith(b"\x89PNG")
     assert strict((out / "summary.json").read_text()) == strict(text)
-    frame = pd.read_csv(out / "knots.csv")
-    assert list(frame.columns[:3]) == ["s", "lambda", "dimension"]
+    header, *rows = (line.split(",") for line in (out / "knots.csv").read_text().splitlines())
+    knots = dict(zip(header, np.array(rows, dtype=float).T, strict=True))
+    assert header[:3] == ["s", "lambda", "dimension"]
     table = read_table("diabetes")
     path = lf.lasso_path(lf.LeastSquares(table.to_frame(), table.y, fit_intercept=True), "std")
-    assert np.array_equal(frame["s"], path.knots)
-    assert np.array_equal(frame["bmi"], path(path.knots)[:, 2])
+    assert np.array_equal(knots["s"], path.knots)
+    assert np.array_equal(knots["bmi"], path(path.knots)[:, 2])
 
 
 @pytest.mark.parametrize("x", ["s", "lambda", "l1"])

@@ -303,7 +303,9 @@ def _root(
 
 def app() -> typer.Typer:
     """The program with its commands."""
-    program = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+    program = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+    )
     program.callback(invoke_without_command=True)(_root)
     help_path = "Compute one path exactly, and certify it."
     help_both = "Compute the lasso path and the limit flow, and certify how far apart they are."

@@ -202,7 +202,10 @@ def _load_text(path: Path) -> Columns:
     import pandas as pd
 
     separator = _check_lines(path)
-    frame = pd.read_csv(path, sep=separator, skipinitialspace=True, encoding="utf-8-sig", low_memory=False)
+    # before 3.1 pandas rounds numbers in the last bit unless it is told not to; since then the option is deprecated
+    before = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
+    exact = {"float_precision": "round_trip"} if before else {}
+    frame = pd.read_csv(path, sep=separator, skipinitialspace=True, encoding="utf-8-sig", low_memory=False, **exact)
     return {str(name): frame[name] for name in frame.columns}
 
 
