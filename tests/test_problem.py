@@ -74,6 +74,10 @@ def test_inputs_are_not_written_to():
         (lambda: lf.LeastSquares(X, Y, np.zeros(12)), "sample_weight must not be zero"),
         (lambda: lf.LeastSquares(X, Y, np.ones(3)), "sample_weight must have shape"),
         (lambda: lf.LeastSquares(X.astype(complex), Y), "X must hold real numbers"),
+        (lambda: lf.LeastSquares(1e-200 * X, 1e-200 * Y), "beyond floating point; rescale"),
+        (lambda: lf.LeastSquares(X, np.full(12, 5e-324)), "beyond floating point; rescale"),
+        (lambda: lf.LeastSquares(X * [1.0, 1e-200, 1.0, 1.0], Y), "column 'x1' is less than 1e-140 times"),
+        (lambda: lf.LeastSquares(sp.csr_array(X * [1.0, 1.0, 1.0, 1e-200]), Y), "column 'x3' is less than 1e-140"),
         (lambda: lf.LeastSquares([["a", "b"]], [1.0]), "X must hold real numbers"),
         (lambda: lf.LeastSquares(X, ["a"] * 12), "y must hold real numbers"),
         (lambda: lf.LeastSquares([[1, 2], [3]], [1, 2]), "X must"),
@@ -104,6 +108,7 @@ def test_bad_data_is_refused_in_one_sentence(change, words):
         ({"lambda_min": -1.0}, "lambda_min must be"),
         ({"lambda_min": np.nan}, "lambda_min must be"),
         ({"max_knots": -1}, "max_knots must"),
+        ({"max_knots": 2.5}, "max_knots must"),
     ],
 )
 @pytest.mark.parametrize("walk", [lf.lasso_path, lf.limit_flow])

@@ -25,6 +25,8 @@ Face = tuple[int, float]
 """A coordinate and the sign, +1 or -1, that its coefficient may take."""
 
 _ROUNDS = 20
+_DEPENDENT = 1e-12
+"""Relative distance from the span of others below which a column counts as dependent on them; QR leaves some 1e-14."""
 
 
 class Factor:
@@ -40,8 +42,8 @@ class Factor:
         self._R = np.zeros((capacity, capacity), order="F")
         self._projection = np.zeros(capacity)
 
-    def append(self, column: Floats, norm: float, tolerance: float) -> bool:
-        """Add a column of a given norm unless it is within ``tolerance * norm`` of the span (then return False)."""
+    def append(self, column: Floats, norm: float) -> bool:
+        """Add a column of a given norm unless it depends on the others (then return False)."""
         m = self.size
         if m == self.target.size:
             return False
@@ -56,7 +58,7 @@ class Factor:
             rest -= Q @ correction
             inner += correction
             height = math.sqrt(rest @ rest)
-        if height <= tolerance * norm:
+        if height <= _DEPENDENT * norm:
             return False
         rest /= height
         self._Q[:, m] = rest
@@ -124,11 +126,10 @@ class ConeFit:
         n, d = design.shape
         self._design = design
         self._decay = decay * n
-        self._tolerance = tolerance
-        self._gain_tolerance = tolerance * math.sqrt(target @ target)
+        self._noise = tolerance * math.sqrt(target @ target)  # of a fitted value, and of |X_j| times a gradient
         self._factor = Factor(target)
         self._index: Ints = np.zeros(min(n, d), dtype=np.intp)
-        self._rows = np.zeros((3, min(n, d)))  # sign, bound, coefficient of each passive column
+        self._rows = np.zeros((4, min(n, d)))  # sign, bound, coefficient and norm of each passive column
         self._settled = True
 
     @property
@@ -152,17 +153,22 @@ class ConeFit:
         return self._rows[2, : self._factor.size]
 
     @property
+    def norm(self) -> Floats:
+        """The norm of each passive column."""
+        return self._rows[3, : self._factor.size]
+
+    @property
     def residual(self) -> Floats:
         """``y - X d``, shape (n,)."""
         return self._factor.fit_residual(self._linear())
 
     def enter(self, j: int, sign: float, bound: float) -> bool:
         """Make a column passive, with the face and the bound on its sign, unless it depends on the others."""
-        m = self._factor.size
-        if not self._factor.append(self._design.column(j), float(self._design.norms[j]), self._tolerance):
+        m, norm = self._factor.size, float(self._design.norms[j])
+        if not self._factor.append(self._design.column(j), norm):
             return False
         self._index[m] = j
-        self._rows[:, m] = sign, bound, 0.0
+        self._rows[:, m] = sign, bound, 0.0, norm
         self._settled = False
         return True
 
@@ -210,7 +216,7 @@ class ConeFit:
     def blocking(self, face: Face, sign: Floats, values: Floats) -> int | None:
         """The passive column whose value, kept to a sign, is first at zero along a face's null direction; or None."""
         along = self.null_direction(face)
-        noise = self._tolerance * self._design.norms[face[0]] / self._design.norms[self.index]
+        noise = _DEPENDENT * self._design.norms[face[0]] / self.norm
         shrinking = (sign * along < -noise).nonzero()[0]
         if not shrinking.size:
             return None
@@ -231,20 +237,28 @@ class ConeFit:
         dropped: list[Face] = []
         while True:
             goal = self._factor.solve(self._linear())
-            turned = (self.bound * goal < 0).nonzero()[0]
-            if not turned.size:
+            signed = self.bound.nonzero()[0]
+            kept = self.bound[signed] * goal[signed]
+            small = kept * self.norm[signed] <= self._noise
+            if not small.any():
                 self.coef[:] = goal
                 return dropped
-            here = self.coef[turned]
-            share = here / (here - goal[turned])
-            self.coef[:] += share.min() * (goal - self.coef)
-            dropped += [self.drop(position) for position in turned[share == share.min()][::-1].tolist()]
+            turned = signed[kept < 0]
+            if turned.size:
+                here = self.coef[turned]
+                share = here / (here - goal[turned])
+                self.coef[:] += share.min() * (goal - self.coef)
+                turned = turned[share == share.min()]
+            else:
+                self.coef[:] = goal
+                turned = signed[small]  # zero but for rounding
+            dropped += [self.drop(position) for position in turned[::-1].tolist()]
 
     def _steepest(self, idle: list[Face], refused: set[Face]) -> Face | None:
         """The idle face whose entry decreases the objective fastest, or None at the minimum."""
         if not idle:
             return None
-        best, steepest, residual = None, self._gain_tolerance, self.residual
+        best, steepest, residual = None, self._noise, self.residual
         for face in idle:
             j, sign = face
             gain = sign * float(self._design.column(j) @ residual) - self._decay

@@ -111,15 +111,19 @@ class SparseDesign:
         self.norms = self._norms()
 
     def _norms(self) -> Floats:
-        """Column norms about the means without the cancellation of E x^2 - (E x)^2."""
+        """Column norms about the means, without the cancellation of E x^2 - (E x)^2 and without underflow."""
         d = self.shape[1]
         column = np.repeat(np.arange(d), np.diff(self._X.indptr))
+        largest = np.zeros(d)
+        np.maximum.at(largest, column, np.abs(self._X.data))
+        scale = np.where(largest > 0, largest, 1.0)
+        data, means = self._X.data / scale[column], self._means / scale
         weight = self._weights[self._X.indices] ** 2
-        stored = np.bincount(column, weight * (self._X.data - self._means[column]) ** 2, d)
+        stored = np.bincount(column, weight * (data - means[column]) ** 2, d)
         unstored = np.sum(self._weights**2) - np.bincount(column, weight, d)
         unstored[np.bincount(column, weight > 0, d) == np.count_nonzero(self._weights)] = 0.0
-        raw = np.sqrt(np.bincount(column, weight * self._X.data**2, d))
-        return _without_dust(np.sqrt(stored + np.maximum(unstored, 0.0) * self._means**2), raw)
+        raw = np.sqrt(np.bincount(column, weight * data**2, d))
+        return scale * _without_dust(np.sqrt(stored + np.maximum(unstored, 0.0) * means**2), raw)
 
     def column(self, j: int) -> Floats:
         """See :meth:`Design.column`."""

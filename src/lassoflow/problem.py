@@ -21,6 +21,8 @@ from lassoflow.arrays import EPS, Floats, read_matrix, read_vector, read_weights
 from lassoflow.design import DenseDesign, Design, SparseDesign, Units
 
 _SAFE_EXPONENT = 200
+_LARGEST_EXPONENT = 960
+_SMALLEST_SHARE = 1e-140
 
 
 class LeastSquares:
@@ -72,6 +74,7 @@ class LeastSquares:
         self.fit_intercept = bool(fit_intercept)
 
         self.units = Units(_exponent_beyond(matrix), _exponent(target))
+        _refuse_overflow(self.units)
         matrix = _scaled(matrix, -self.units.design)
         target = np.ldexp(target, -self.units.target)
         weight = self.sample_weight
@@ -82,6 +85,7 @@ class LeastSquares:
         self.design: Design = (
             SparseDesign(matrix, means, root) if sp.issparse(matrix) else DenseDesign(matrix, means, root)
         )
+        _refuse_unequal_scales(self.design, self.feature_names)
         self.target = _centred_target(target, mean, root)
         self.feature_means = np.ldexp(np.zeros(self.n_features) if means is None else means, self.units.design)
         self.target_mean = float(np.ldexp(mean, self.units.target))
@@ -176,6 +180,22 @@ class LeastSquares:
     def intercept(self, coef: ArrayLike) -> Any:
         """The intercept that goes with coefficients of shape (..., d): shape (...)."""
         return self.target_mean - np.asarray(coef, dtype=np.float64) @ self.feature_means
+
+
+def _refuse_overflow(units: Units) -> None:
+    """Penalties scale with X times y and coefficients with y over X; both must be floats with room to spare."""
+    if max(abs(units.target + units.design), abs(units.target - units.design)) > _LARGEST_EXPONENT:
+        x, y = (f"1e{round(0.30103 * exponent):+d}" for exponent in (units.design, units.target))
+        raise ValueError(f"X (about {x}) and y (about {y}) give numbers beyond floating point; rescale one of them.")
+
+
+def _refuse_unequal_scales(design: Design, names: tuple[str, ...]) -> None:
+    """Columns whose squares underflow beside the largest one would silently count as zero."""
+    for j in np.flatnonzero(design.norms < _SMALLEST_SHARE * design.norms.max()):
+        if design.column(int(j)).any():
+            raise ValueError(
+                f"X: column {names[j]!r} is less than 1e-140 times the largest column; rescale or drop it."
+            )
 
 
 def _exponent(values: Floats) -> int:

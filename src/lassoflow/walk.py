@@ -27,6 +27,9 @@ from lassoflow.curve import Polygon
 from lassoflow.path import Frame, Law, Path, Status
 from lassoflow.problem import LeastSquares
 
+_SIMULTANEOUS = 1e-12
+"""Relative distance in time below which two events make one knot."""
+
 _NONE: Ints = np.zeros(0, dtype=np.intp)
 
 
@@ -56,7 +59,7 @@ class State:
         n, d = problem.design.shape
         self.design, self.box, self.law = problem.design, box, law
         target = problem.target
-        self.tolerance = tolerance = 8 * EPS * np.sqrt(max(n, 16))
+        tolerance = 8 * EPS * np.sqrt(max(n, 16))
         self.rate_noise: Floats = tolerance * problem.design.norms * np.sqrt(target @ target) / n
         self.coef_noise = tolerance * float(np.sqrt(target @ target))
         self.s = 0.0
@@ -86,12 +89,14 @@ class State:
         position = fit.blocking(face, fit.sign, values)
         if position is None:
             raise ArithmeticError("The walk met a direction without a minimum; please report this problem.")
-        step = abs(values[position] / along[position])
-        self.integral[fit.index] += step * along
-        self.integral[j] += sign * step
+        moves = abs(values[position]) * fit.norm[position] > self.coef_noise * self.s
+        if moves:
+            step = abs(values[position] / along[position])
+            self.integral[fit.index] += step * along
+            self.integral[j] += sign * step
         dropped = fit.drop(position)
         self.integral[dropped[0]] = 0.0
-        fit.enter(j, sign, bound=0.0)
+        fit.enter(j, sign, bound=0.0 if moves else sign)
         self.idle = [other for other in self.idle if other != face] + [dropped]
 
     def next_event(self) -> Event:
@@ -108,7 +113,7 @@ class State:
             late = (arrive[arrivals] - wait) * (np.abs(self.rate[arrivals]) - self.box.decay)
             arrivals = arrivals[late <= self.rate_noise[arrivals] * then]
             late = (leave[returns] - wait) * np.abs(self.fit.coef[returns])
-            returns = returns[late * self.design.norms[self.fit.index[returns]] <= self.coef_noise * then]
+            returns = returns[late * self.fit.norm[returns] <= self.coef_noise * then]
         return Event(wait, arrivals, returns)
 
     def _arrivals(self) -> Floats:
@@ -132,25 +137,25 @@ class State:
         if self.law == "flow":
             return np.zeros(0)
         speed = -fit.sign * fit.coef
-        turning = (fit.bound == 0) & (speed * self.design.norms[fit.index] > self.coef_noise)
+        turning = (fit.bound == 0) & (speed * fit.norm > self.coef_noise)
         wait = np.full(speed.shape, np.inf)
         np.divide(np.abs(self.integral[fit.index]), speed, out=wait, where=turning)
         return wait
 
     def is_still(self, event: Event) -> bool:
         """Whether an event is at this very knot, to within rounding."""
-        return event.wait <= self.tolerance * self.s
+        return event.wait <= _SIMULTANEOUS * self.s
 
     def advance(self, event: Event) -> None:
         """Walk to an event and note the faces it leaves behind."""
         fit, box = self.fit, self.box
-        if not self.is_still(event):
+        if not self.is_still(event):  # at a knot nothing moves: faces only gather there
             self.idle = [face for face in self.idle if self._stays(*face)]
             if self.law == "lasso":
                 fit.bound[:] = 0.0
-        self.s += event.wait
-        self.dual += event.wait * self.rate
-        self.integral[fit.index] += event.wait * fit.coef
+            self.s += event.wait
+            self.dual += event.wait * self.rate
+            self.integral[fit.index] += event.wait * fit.coef
         for position in event.returns[::-1].tolist():
             j, sign = fit.drop(position)
             self.integral[j] = 0.0
@@ -328,8 +333,8 @@ def _walk(
     callback: Callable[[Progress], object] | None,
 ) -> Path:
     horizon = _horizon(problem, lambda_min)
-    if max_knots is not None and max_knots < 0:
-        raise ValueError(f"max_knots must not be negative; got {max_knots}.")
+    if max_knots is not None and (max_knots < 0 or max_knots != int(max_knots)):
+        raise ValueError(f"max_knots must be a whole number >= 0; got {max_knots!r}.")
     working = replace(box, decay=float(problem.units.working_penalty(box.decay)))
     state, record = State(problem, working, law), Record()
     status: Status = "complete"
