@@ -31,6 +31,7 @@ _SIMULTANEOUS = 1e-12
 """Relative distance in time below which two events make one knot."""
 
 _NONE: Ints = np.zeros(0, dtype=np.intp)
+_NEVER: Floats = np.zeros(0)
 
 
 class Progress(NamedTuple):
@@ -101,46 +102,46 @@ class State:
 
     def next_event(self) -> Event:
         """The first arrivals at the box and, for the lasso, the first returns to zero."""
-        arrive, leave = self._arrivals(), self._returns()
-        wait = float(min(arrive.min(), leave.min(initial=np.inf)))
+        arrive, (returning, leave) = self._arrivals(), self._returns()
+        wait = float(arrive[arrive.argmin()])
+        if returning.size:
+            wait = min(wait, float(leave[leave.argmin()]))
         if wait == np.inf:
             return Event(wait, _NONE, _NONE)
         wait = max(wait, 0.0)
         then = self.s + wait
         near = wait + 1e-6 * then  # a cheap first sieve; rounding decides among what is left
-        arrivals, returns = (arrive <= near).nonzero()[0], (leave <= near).nonzero()[0]
-        if arrivals.size + returns.size > 1:
+        arrivals, sooner = (arrive <= near).nonzero()[0], leave <= near
+        if arrivals.size + np.count_nonzero(sooner) > 1:
             late = (arrive[arrivals] - wait) * (np.abs(self.rate[arrivals]) - self.box.decay)
             arrivals = arrivals[late <= self.rate_noise[arrivals] * then]
-            late = (leave[returns] - wait) * np.abs(self.fit.coef[returns])
-            returns = returns[late * self.fit.norm[returns] <= self.coef_noise * then]
-        return Event(wait, arrivals, returns)
+            late = (leave - wait) * np.abs(self.fit.coef[returning]) * self.fit.norm[returning]
+            sooner &= late <= self.coef_noise * then
+        return Event(wait, arrivals, returning[sooner])
 
     def _arrivals(self) -> Floats:
         """How long until each coordinate reaches the face it moves to, shape (d,)."""
         box, rate = self.box, self.rate
         speed = np.abs(rate)
-        gap = box.side(rate) - np.copysign(1.0, rate) * self.dual
+        gap = box.side(rate) - np.sign(rate) * self.dual
         if box.decay:
             speed -= box.decay
             gap += box.decay * self.s
-        wait = np.full(rate.shape, np.inf)
+        wait = np.empty(rate.size)
+        wait.fill(np.inf)
         np.divide(gap, speed, out=wait, where=speed > self.rate_noise)
         for j, sign in self.idle:
             if sign * rate[j] > 0:
                 wait[j] = np.inf
         return wait
 
-    def _returns(self) -> Floats:
-        """How long until each passive z_j is back at zero, shape (passive,); only the lasso waits for that."""
+    def _returns(self) -> tuple[Ints, Floats]:
+        """Which passive z_j move towards zero, as positions, and how long until they are there; only for the lasso."""
         fit = self.fit
         if self.law == "flow":
-            return np.zeros(0)
-        speed = -fit.sign * fit.coef
-        turning = (fit.bound == 0) & (speed * fit.norm > self.coef_noise)
-        wait = np.full(speed.shape, np.inf)
-        np.divide(np.abs(self.integral[fit.index]), speed, out=wait, where=turning)
-        return wait
+            return _NONE, _NEVER
+        returning = (fit.sign * fit.coef * fit.norm < -self.coef_noise).nonzero()[0]
+        return returning, np.abs(self.integral[fit.index[returning]] / fit.coef[returning])
 
     def is_still(self, event: Event) -> bool:
         """Whether an event is at this very knot, to within rounding."""
@@ -187,7 +188,7 @@ class Record:
         self.times.append(state.s)
         self.slopes.append((state.fit.index.copy(), state.fit.coef.copy()))
         if state.s == 0:
-            self.averages.append((_NONE, np.zeros(0)))
+            self.averages.append((_NONE, _NEVER))
         else:
             support = state.integral.nonzero()[0]
             self.averages.append((support, state.integral[support] / state.s))
