@@ -6,8 +6,9 @@ the dual ``theta(s) = s r - M z(s)`` in a box. The lasso keeps ``z in N_B(theta)
 (:mod:`lassoflow.cone`): coordinates on the box are signed, and for the lasso those with ``z_j != 0`` are free. The
 next knot is where the first coordinate reaches the box or, for the lasso, where the first z_j returns to 0.
 
-Rounding is met by one rule. A rate of the dual is known to ``tolerance * |X_j| |y| / n``, the dual at s to s times
-that, and events closer than this are one event. Nothing is compared with a number that has units.
+Rounding is met by one rule: a rate of the dual is known to ``tolerance * |X_j| |y| / n``, the dual at s to s times
+that, a fitted value to ``tolerance * |y|``, and events that this noise cannot tell apart are one knot. Nothing is
+compared with a number that has units.
 """
 
 from __future__ import annotations
