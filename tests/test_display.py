@@ -17,7 +17,8 @@ import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib import font_manager  # noqa: E402
 from matplotlib.colors import same_color  # noqa: E402
 
-from lassoflow.display import Curve, PathDisplay, _families, _shorten, _spread  # noqa: E402
+from lassoflow.display import Curve, PathDisplay  # noqa: E402
+from lassoflow.lettering import families_for, shorten, spread  # noqa: E402
 
 AXES = ("s", "lambda", "l1")
 
@@ -232,8 +233,8 @@ def test_an_installed_font_helps_out():
         set(font_manager.get_font(font_manager.findfont(name)).get_charmap()) for name in ("DejaVu Sans", "STIXGeneral")
     )
     name = "a" + next(chr(code) for code in sorted(other - default) if chr(code).isprintable() and code > 0x2000)
-    assert _families("plain") == matplotlib.rcParams["font.family"]
-    assert len(_families(name)) == len(matplotlib.rcParams["font.family"]) + 1
+    assert families_for("plain") == matplotlib.rcParams["font.family"]
+    assert len(families_for(name)) == len(matplotlib.rcParams["font.family"]) + 1
     display = PathDisplay.from_path(lf.lasso_path(make_problem(d=1, names=[name]))).plot()
     assert display.labels_[0].get_text() == name
     draw(display)
@@ -242,19 +243,19 @@ def test_an_installed_font_helps_out():
 @pytest.mark.parametrize("length", [1, 2, 3, 9, 24])
 def test_shortened_names_keep_both_ends(length):
     name = "beginning_" + "x" * 60 + "_end"
-    short = _shorten(name, length)
+    short = shorten(name, length)
     assert len(short) == length
     head, tail = short.split("…")
     assert name.startswith(head)
     assert name.endswith(tail)
-    assert _shorten("short", 5) == "short"
+    assert shorten("short", 5) == "short"
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_spread_is_the_nearest_spread(seed):
+def test_spread_is_the_nearestspread(seed):
     rng = np.random.default_rng(seed)
     wanted, gap = np.sort(rng.uniform(-0.1, 1.1, 6)), 0.15
-    heights = _spread(wanted, gap)
+    heights = spread(wanted, gap)
     assert np.all(np.diff(heights) >= gap - 1e-12)
     assert heights[0] >= 0
     assert heights[-1] <= 1 + 1e-12

@@ -201,4 +201,4 @@ def test_repr_says_what_it_is():
     assert repr(FLOW).startswith("<Path of the limit flow: ")
     assert "the limit flow's average" in repr(FLOW.averaged())
     assert "the lasso's refit" in repr(LASSO.instantaneous())
-    assert "blended 0.3 to 0.7" in repr(LASSO.relaxed(0.3))
+    assert "the lasso, blend 0.3" in repr(LASSO.relaxed(0.3))

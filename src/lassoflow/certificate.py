@@ -134,6 +134,7 @@ def certify(path: Path, s: ArrayLike | None = None) -> Certificate:
     >>> print(certificate.summary)
     The lasso obeys its law; |z| rises at every s.
     """
+    path = path.averaged() if path.law == "lasso" else path.instantaneous()
     problem = path.require_problem("a certificate")
     times = _sample(path) if s is None else np.asarray(s, dtype=np.float64).ravel()
     checks = (*_law_checks(path, times), _monotone_check(path, problem))

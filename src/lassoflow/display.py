@@ -1,8 +1,8 @@
 """Matplotlib displays of coefficient paths: arrays in, axes out.
 
 A :class:`PathDisplay` holds sampled curves and draws them. Of a path it uses ``law``, ``blend``, ``exact``, ``knots``,
-``domain``, ``frame.feature_names`` and its values, whatever its class: this room imports nothing of the library, and
-matplotlib only when something is drawn.
+``domain``, ``frame.feature_names`` and its values, whatever its class; matplotlib is imported only when something is
+drawn.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import isotonic_regression
+
+from lassoflow.lettering import families_for, line_height, shorten, spread
+from lassoflow.sampling import Curve, events, sample, span, titles_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
 
 Floats = NDArray[np.float64]
-Side = Literal["left", "right"]
 Axis = Literal["s", "lambda", "l1"]
 
 _AXIS_LABELS = {
@@ -37,11 +37,6 @@ _COLOURS = (
 """After Paul Tol and Okabe & Ito, safe for colour-blind eyes. Colours are dealt from the top label down, and dark and
 light ones alternate: neighbours also differ in grey."""
 
-_GRID = 400
-"""Samples along the axis, besides the knots, between which a curve is drawn straight: under 3 pixels each."""
-_BLOCK = 2**22
-"""How many coefficients are evaluated at once: d may be large, and most of them are zero."""
-
 
 class Style(NamedTuple):
     """How the curves of one path look: line style, width of named features, grey level and width of the others."""
@@ -53,18 +48,6 @@ class Style(NamedTuple):
 
 
 _STYLES = (Style("-", 1.6, "0.76", 0.7), Style("--", 1.0, "0.85", 0.6), Style(":", 1.2, "0.88", 0.6))
-
-
-class Curve(NamedTuple):
-    """One path, sampled."""
-
-    label: str
-    s: Floats
-    """Times, nondecreasing, shape (m,); twice, for the left and the right limit, where the path may jump."""
-    coef: Floats
-    """Coefficients at these times, shape (m, k)."""
-    knots: Floats
-    """Times of the events, all of them among ``s``, shape (p,)."""
 
 
 class PathDisplay:
@@ -152,18 +135,18 @@ class PathDisplay:
         names = path.frame.feature_names
         if other is not None and tuple(other.frame.feature_names) != tuple(names):
             raise ValueError("path and other must have the same features; their feature_names differ.")
-        titles = _titles(paths) if labels is None else list(labels)
+        titles = titles_of(paths) if labels is None else list(labels)
         if len(titles) != len(paths):
             raise ValueError(f"labels must name each path; got {len(titles)} for {len(paths)}.")
         factors = np.ones(len(names)) if scale is None else np.asarray(scale, dtype=np.float64)
         if factors.shape != (len(names),):
             raise ValueError(f"scale must have shape ({len(names)},), one factor a feature; got {factors.shape}.")
 
-        start, stop = _span(paths)
-        samples = [_sample(one, start, stop, to_end=x == "l1") for one in paths]
+        start, stop = span(paths)
+        samples = [sample(one, start, stop, to_end=x == "l1") for one in paths]
         features = np.unique(np.concatenate([coef.indices for _, coef in samples]))
         curves = [
-            Curve(title, s, coef[:, features].toarray() * factors[features], _events(one))
+            Curve(title, s, coef[:, features].toarray() * factors[features], events(one))
             for title, one, (s, coef) in zip(titles, paths, samples, strict=True)
         ]
         unit = "coefficient" if scale is None else "coefficient × scale"
@@ -240,7 +223,7 @@ class PathDisplay:
     def _largest(self, n_labels: int) -> list[int]:
         """The features to name, from the top: those with the largest coefficients at the right end that fit."""
         end = self._anchor.coef[-1]
-        rank = np.argsort(-np.abs(end), kind="stable")[: min(n_labels, int(1.0 / _line_height(self.ax_)))]
+        rank = np.argsort(-np.abs(end), kind="stable")[: min(n_labels, int(1.0 / line_height(self.ax_)))]
         return [int(j) for j in rank[np.argsort(-end[rank], kind="stable")] if end[j] != 0]
 
     def _draw(self, curve: Curve, named: Sequence[int], number: int) -> LineCollection:
@@ -274,14 +257,14 @@ class PathDisplay:
         ax, curve = self.ax_, self._anchor
         ends = np.column_stack([np.full(len(named), self._positions(curve)[-1]), curve.coef[-1][list(named)]])
         wanted = ax.transAxes.inverted().transform(ax.transData.transform(ends))[:, 1]
-        heights = _spread(wanted[::-1], _line_height(ax))[::-1]
+        heights = spread(wanted[::-1], line_height(ax))[::-1]
         tie = {"arrowstyle": "-", "linewidth": 0.8, "relpos": (0.0, 0.5), "shrinkA": 1.0, "shrinkB": 0.0}
         # Names are not mathematics: a $ or _ in them is a letter.
         literal: dict[str, Any] = {"parse_math": False, "usetex": False, "fontsize": "small", "va": "center"}
         labels = []
         for rank, j in enumerate(named):
-            name = _shorten(self.feature_names[j], name_length)
-            families = _families(name)
+            name = shorten(self.feature_names[j], name_length)
+            families = families_for(name)
             label = ax.annotate(
                 name if name and families else f"column {self.features[j]}",
                 xy=(ends[rank, 0], ends[rank, 1]),
@@ -309,56 +292,6 @@ class PathDisplay:
         return legend
 
 
-def _titles(paths: Sequence[Any]) -> list[str]:
-    """What the paths are called: law and view, and which is which if these are the same."""
-    titles = []
-    for path in paths:
-        law = "lasso" if path.law == "lasso" else "limit flow" if path.exact else "gradient flow"
-        view = {0.0: " refit", 1.0: ""} if path.law == "lasso" else {0.0: "", 1.0: " average"}
-        titles.append(law + view.get(path.blend, f", blend {path.blend:g}"))
-    same = len(set(titles)) < len(titles)
-    return [f"{title} ({place})" for title, place in zip(titles, ("first", "second"), strict=True)] if same else titles
-
-
-def _events(path: Any) -> Floats:
-    """The knots that a logarithmic axis can show, shape (p,); at the edges of double precision 1/s overflows."""
-    knots: Floats = path.knots
-    return knots[(knots > 1e-300) & (knots < 1e300)]
-
-
-def _span(paths: Sequence[Any]) -> tuple[float, float]:
-    """From which time to which the axis runs: all knots and a little beyond, but not beyond the ends."""
-    knots = [_events(path) for path in paths]
-    times = np.concatenate([k if k.size else path.domain[1:] for k, path in zip(knots, paths, strict=True)])
-    times = times[np.isfinite(times)]
-    first, last = np.log([times.min(), times.max()]) if times.size else (0.0, 0.0)
-    # At least a decade, lest its ticks be crowded.
-    margin = max(0.06 * (last - first), 0.5 * (np.log(20.0) - (last - first)), np.log(1.5))
-    return float(np.exp(first - margin)), float(min(np.exp(last + margin), max(path.domain[1] for path in paths)))
-
-
-def _sample(path: Any, start: float, stop: float, to_end: bool) -> tuple[Floats, sp.csr_array]:
-    """Times, shape (m,), and coefficients there, shape (m, d): on a grid and, from both sides, at the knots."""
-    knots, end = _events(path), path.domain[1]
-    grid = np.geomspace(start, min(stop, end), _GRID)
-    left = np.concatenate([grid, knots, [end] if to_end else []])
-    # An average is continuous: only where slopes are seen do the two sides differ.
-    right = knots if path.blend < 1 else knots[:0]
-    coef = sp.vstack([_evaluate(path, left, "left"), _evaluate(path, right, "right")], format="csr")
-    s = np.concatenate([left, right])
-    # Stable: at a knot the right limit stays behind the left one.
-    order = np.argsort(s, kind="stable")
-    return s[order], coef[order]
-
-
-def _evaluate(path: Any, s: Floats, side: Side) -> sp.csr_array:
-    """Coefficients at times s, shape (m, d), a block of rows at a time."""
-    d = len(path.frame.feature_names)
-    rows = max(1, _BLOCK // d)
-    blocks = [sp.csr_array(path(s[row : row + rows], side)) for row in range(0, s.size, rows)]
-    return sp.csr_array(sp.vstack([sp.csr_array((0, d)), *blocks], format="csr"))
-
-
 def _active_part(x: Floats, coef: Floats) -> Floats:
     """The polyline of a coefficient from where it leaves zero to where it is back for good, shape (p, 2)."""
     active = np.flatnonzero(coef)
@@ -380,54 +313,3 @@ def _lay_out(figure: Any) -> None:
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure.figure)
-
-
-def _line_height(ax: Axes) -> float:
-    """Height of a line of small text, as a share of the height of the axes."""
-    from matplotlib.font_manager import FontProperties
-
-    points = ax.get_window_extent().height * 72 / ax.figure.dpi
-    return float(min(1.0, 1.35 * FontProperties(size="small").get_size_in_points() / points))
-
-
-def _spread(wanted: Floats, gap: float) -> Floats:
-    """Heights in [0, 1], each a gap above the one before, nearest to increasing ``wanted`` ones: shape (k,).
-
-    Less the multiples of the gap they are nondecreasing: isotonic regression, which clipping keeps optimal.
-    """
-    if not wanted.size:
-        return wanted
-    steps = gap * np.arange(wanted.size)
-    heights = isotonic_regression(wanted - steps).x
-    return np.asarray(np.clip(heights, 0.0, max(0.0, 1.0 - steps[-1])) + steps, dtype=np.float64)
-
-
-def _shorten(name: str, length: int) -> str:
-    """A name on one line, of at most ``length`` letters; long ones keep their tail, where many of them differ."""
-    name = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
-    tail = (length - 1) // 3
-    return name if len(name) <= length else name[: length - 1 - tail] + "…" + name[len(name) - tail :]
-
-
-def _families(name: str) -> list[str] | None:
-    """Font families that have all letters of a name: those in use and, if need be, an installed one; or None."""
-    from matplotlib import font_manager as fonts
-    from matplotlib import rcParams
-
-    families, missing = list(rcParams["font.family"]), {ord(letter) for letter in name}
-    for family in families:
-        missing = _lacking(fonts.findfont(fonts.FontProperties(family=[family])), missing)
-    if not missing:
-        return families
-    # The "last resort" draws the same box for any letter, which says nothing.
-    installed = (font for font in fonts.fontManager.ttflist if font.style == "normal" and "Last" not in font.name)
-    found = next((font.name for font in installed if not _lacking(font.fname, missing)), None)
-    return None if found is None else [*families, found]
-
-
-def _lacking(file: str, letters: set[int]) -> set[int]:
-    """Those of the letters that a font does not have."""
-    from matplotlib.font_manager import get_font
-
-    font = get_font(file)
-    return {letter for letter in letters if not font.get_char_index(letter)}

@@ -89,7 +89,7 @@ class Path:
             "flow": {0.0: "the limit flow", 1.0: "the limit flow's average"},
         }[self.law]
         own = next(iter(views.values()))
-        return views.get(self.blend, f"{own} blended {self.blend:g} to {1 - self.blend:g}")
+        return views.get(self.blend, f"{own}, blend {self.blend:g}")
 
     @property
     def knots(self) -> Floats:
