@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import lassoflow as lf
 from lassoflow import cli
-from lassoflow.datasets import read_table
+from lassoflow.tables import read_table
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, limits and terminals of POSIX")
 

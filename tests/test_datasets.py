@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lassoflow.datasets import SHIPPED, TableError, diabetes_quadratic, gaussian, listed, read_table
+from lassoflow.datasets import SHIPPED, diabetes_quadratic, gaussian
+from lassoflow.tables import TableError, listed, read_table
 
 GOOD = "a,b,y\n1,2,3\n2,1,5\n3,5,1\n"
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,6 +52,36 @@ def read_arrays(file: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
             return dict(archive)
         except (EOFError, OSError, zipfile.BadZipFile) as error:
             raise ValueError(str(error)) from None
+
+
+def check_folder(folder: Path, files: Iterable[str]) -> None:
+    """Raise the OSError that writing these files would meet, and leave no trace of the trial."""
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+        for name in files:
+            if (folder / name).is_dir():
+                raise IsADirectoryError(errno.EISDIR, f"{name} is a directory")
+    finally:
+        for place in made:
+            with suppress(OSError):
+                place.rmdir()
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write all files beside their places, then rename them all."""
+    drafts = {folder / f".{name}.{os.getpid()}.tmp": name for name in contents}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for draft, name in drafts.items():
+            draft.write_bytes(contents[name])
+        for draft, name in drafts.items():
+            draft.replace(folder / name)
+    finally:
+        for draft in drafts:
+            with suppress(OSError):
+                draft.unlink()
 
 
 def _umask() -> int:

@@ -6,18 +6,16 @@ its place and then renamed, so that none is ever seen half-written.
 
 from __future__ import annotations
 
-import errno
 import inspect
 import io
 import json
 import math
 import os
 import sys
-import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path as FilePath
 from typing import Annotated, Any, ClassVar, Literal, NoReturn, cast
@@ -25,11 +23,13 @@ from typing import Annotated, Any, ClassVar, Literal, NoReturn, cast
 import numpy as np
 
 import lassoflow
+from lassoflow.archive import check_folder, write_files
 from lassoflow.certificate import Certificate, certify, compare
-from lassoflow.datasets import SHIPPED, Table, read_table
+from lassoflow.datasets import SHIPPED
 from lassoflow.display import PathDisplay
 from lassoflow.path import Law, Path
 from lassoflow.problem import LeastSquares
+from lassoflow.tables import Table, read_table
 from lassoflow.walk import Progress, lasso_path, limit_flow
 
 try:
@@ -64,7 +64,7 @@ class Job:
         Literal["std", "none"], typer.Option(help="The columns' deviations, as if they were standardised, or 1.")
     ] = "std"
     positive: Annotated[bool, typer.Option("--positive", help="Allow no negative coefficients.")] = False
-    weight_decay: Annotated[float, typer.Option(min=0, help="Ridge penalty, besides the path's own.")] = 0.0
+    weight_decay: Annotated[float, typer.Option(min=0, help="Constant l1 penalty, besides the path's own.")] = 0.0
     lambda_min: Annotated[float, typer.Option(min=0, help="Stop at this penalty.")] = 0.0
     max_knots: Annotated[int | None, typer.Option(min=1, help="Stop after this many knots.")] = None
     no_intercept: Annotated[bool, typer.Option("--no-intercept", help="Fit no intercept.")] = False
@@ -100,13 +100,16 @@ class Result:
 def _run(job: Job) -> None:
     table = read_table(job.data, job.target, job.one_hot, job.drop_missing, job.weights, job.ignore or ())
     if job.out is not None:
-        _check_folder(job.out, job.files)
+        with _writing(job.out):
+            check_folder(job.out, job.files)
     result = _compute(job, table)
     summary = _summary(result)
     text = json.dumps(summary, indent=2, allow_nan=False)
     if job.out is not None:
-        knots = [path.to_frame().to_csv(index=False, lineterminator="\n").encode() for path in result.paths.values()]
-        _write(job.out, dict(zip(job.files, [_picture(result), *knots, f"{text}\n".encode()], strict=True)))
+        knots = [_knots(path) for path in result.paths.values()]
+        contents = dict(zip(job.files, [_picture(result), *knots, f"{text}\n".encode()], strict=True))
+        with _writing(job.out):
+            write_files(job.out, contents)
     if job.as_json:
         print(text)
     else:
@@ -237,16 +240,15 @@ def _picture(result: Result) -> bytes:
 
     figure = Figure(figsize=(9.0, 5.5), layout="constrained")
     scale = result.problem.deviations if result.job.penalty_factor == "std" else None
-    PathDisplay.from_path(*result.paths.values(), x=result.job.x, scale=scale).plot(figure.subplots())
+    display = PathDisplay.from_path(*result.paths.values(), x=result.job.x, scale=scale)
+    if scale is not None:
+        display.unit = "coefficient per standard deviation of its column"
+    display.plot(figure.subplots())
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # names in a script the font lacks
         figure.savefig(content, format="png", dpi=150)
     return content.getvalue()
-
-
-def _knots(path: Path) -> bytes:
-    return path.to_frame().to_csv(index=False, lineterminator="\n").encode()
 
 
 @contextmanager
@@ -257,37 +259,8 @@ def _writing(folder: FilePath) -> Iterator[None]:
         raise ValueError(f"--out: {str(folder)!r} cannot be written: {error.strerror}.") from None
 
 
-def _check_folder(folder: FilePath, files: Sequence[str]) -> None:
-    """Refuse a folder that cannot be written before anything is computed, and leave no trace of the trial."""
-    made: list[FilePath] = []
-    try:
-        with _writing(folder):
-            made += [place for place in (folder, *folder.parents) if not place.exists()]
-            folder.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=folder).close()
-            for name in files:
-                if (folder / name).is_dir():
-                    raise IsADirectoryError(errno.EISDIR, f"{name} is a directory")
-    finally:
-        for place in made:
-            with suppress(OSError):
-                place.rmdir()
-
-
-def _write(folder: FilePath, contents: dict[str, bytes]) -> None:
-    """Write all files beside their places, then rename them all."""
-    drafts = {folder / f".{name}.{os.getpid()}.tmp": name for name in contents}
-    try:
-        with _writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            for draft, name in drafts.items():
-                draft.write_bytes(contents[name])
-            for draft, name in drafts.items():
-                draft.replace(folder / name)
-    finally:
-        for draft in drafts:
-            with suppress(OSError):
-                draft.unlink()
+def _knots(path: Path) -> bytes:
+    return path.to_frame().to_csv(index=False, lineterminator="\n").encode()
 
 
 def _root(
