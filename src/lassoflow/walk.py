@@ -29,7 +29,7 @@ from lassoflow.path import Frame, Law, Path, Status
 from lassoflow.problem import LeastSquares
 
 _SIMULTANEOUS = 1e-12
-"""Relative distance in time below which two events make one knot."""
+"""Relative distance, in time and in z, below which the path shows two events as one knot."""
 
 _NONE: Ints = np.zeros(0, dtype=np.intp)
 _NEVER: Floats = np.zeros(0)
@@ -62,9 +62,10 @@ class State:
         self.design, self.box, self.law = problem.design, box, law
         target = problem.target
         tolerance = 8 * EPS * np.sqrt(max(n, 16))
-        self.rate_noise: Floats = tolerance * problem.design.norms * np.sqrt(target @ target) / n
-        self.coef_noise = tolerance * float(np.sqrt(target @ target))
-        self.s = 0.0
+        self.size = float(np.sqrt(target @ target))
+        self.rate_noise: Floats = tolerance * problem.design.norms * self.size / n
+        self.coef_noise = tolerance * self.size
+        self.s, self.lingers = 0.0, False
         self.dual, self.integral = np.zeros(d), np.zeros(d)
         self.fit = ConeFit(problem.design, target, box.decay, tolerance)
         for j in np.flatnonzero(box.unpenalised).tolist():
@@ -91,14 +92,12 @@ class State:
         position = fit.blocking(face, fit.sign, values)
         if position is None:
             raise ArithmeticError("The walk met a direction without a minimum; please report this problem.")
-        moves = abs(values[position]) * fit.norm[position] > self.coef_noise * self.s
-        if moves:
-            step = abs(values[position] / along[position])
-            self.integral[fit.index] += step * along
-            self.integral[j] += sign * step
+        step = abs(values[position] / along[position])
         dropped = fit.drop(position)
+        if not fit.enter(j, sign, bound=sign):
+            raise ArithmeticError("The walk met a column it could not exchange; please report this problem.")
         self.integral[dropped[0]] = 0.0
-        fit.enter(j, sign, bound=0.0 if moves else sign)
+        self._move(np.append(np.delete(step * along, position), sign * step))
         self.idle = [other for other in self.idle if other != face] + [dropped]
 
     def next_event(self) -> Event:
@@ -144,20 +143,18 @@ class State:
         returning = (fit.sign * fit.coef * fit.norm < -self.coef_noise).nonzero()[0]
         return returning, np.abs(self.integral[fit.index[returning]] / fit.coef[returning])
 
-    def is_still(self, event: Event) -> bool:
-        """Whether an event is at this very knot, to within rounding."""
-        return event.wait <= _SIMULTANEOUS * self.s
-
     def advance(self, event: Event) -> None:
         """Walk to an event and note the faces it leaves behind."""
-        fit, box = self.fit, self.box
-        if not self.is_still(event):  # at a knot nothing moves: faces only gather there
+        fit, box, then = self.fit, self.box, self.s + event.wait
+        if then > self.s:  # else the event is here: faces only gather
+            moves = (event.wait * np.abs(fit.coef) * fit.norm).max(initial=0.0)
+            self.lingers = then - self.s <= _SIMULTANEOUS * then and moves <= _SIMULTANEOUS * then * self.size
             self.idle = [face for face in self.idle if self._stays(*face)]
-            if self.law == "lasso":
-                fit.bound[:] = 0.0
-            self.s += event.wait
+            self.s = then
             self.dual += event.wait * self.rate
-            self.integral[fit.index] += event.wait * fit.coef
+            self._move(event.wait * fit.coef)
+        else:
+            self.lingers = self.s > 0
         for position in event.returns[::-1].tolist():
             j, sign = fit.drop(position)
             self.integral[j] = 0.0
@@ -165,6 +162,16 @@ class State:
         self.idle += [(j, 1.0 if self.rate[j] > 0 else -1.0) for j in event.arrivals.tolist()]
         for j, sign in self.idle:
             self.dual[j] = sign * ((box.upper if sign > 0 else box.lower)[j] + box.decay * self.s)
+
+    def _move(self, step: Floats) -> None:
+        """Move the passive z; for the lasso, those that are then away from zero are free."""
+        fit = self.fit
+        values = self.integral[fit.index] + step
+        if self.law == "lasso":
+            zero = np.abs(values) * fit.norm <= self.coef_noise * self.s
+            values[zero] = 0.0
+            fit.bound[:] = np.where(zero, fit.sign, 0.0)
+        self.integral[fit.index] = values
 
     def _stays(self, j: int, sign: float) -> bool:
         """Whether an idle face is still touched: the dual does not move inwards, the face does not run away."""
@@ -185,14 +192,14 @@ class Record:
         return len(self.times) - 1
 
     def add(self, state: State) -> None:
-        """Note the present knot and the direction that leaves it."""
+        """Note the present knot and the direction that leaves it, in place of the last knot if the walk lingers."""
+        if state.lingers:
+            for rows in (self.times, self.averages, self.slopes):
+                del rows[-1]
+        support = state.integral.nonzero()[0]
         self.times.append(state.s)
+        self.averages.append((support, state.integral[support] / (state.s or 1.0)))
         self.slopes.append((state.fit.index.copy(), state.fit.coef.copy()))
-        if state.s == 0:
-            self.averages.append((_NONE, _NEVER))
-        else:
-            support = state.integral.nonzero()[0]
-            self.averages.append((support, state.integral[support] / state.s))
 
     def progress(self, problem: LeastSquares) -> Progress:
         """The last knot as a callback is told of it."""
@@ -335,26 +342,25 @@ def _walk(
     callback: Callable[[Progress], object] | None,
 ) -> Path:
     horizon = _horizon(problem, lambda_min)
-    if max_knots is not None and (max_knots < 0 or max_knots != int(max_knots)):
+    if max_knots is not None and not (max_knots >= 0 and max_knots % 1 == 0):
         raise ValueError(f"max_knots must be a whole number >= 0; got {max_knots!r}.")
     working = replace(box, decay=float(problem.units.working_penalty(box.decay)))
     state, record = State(problem, working, law), Record()
     status: Status = "complete"
     while True:
         state.turn()
+        record.add(state)
+        if callback and record.count and not state.lingers:
+            callback(record.progress(problem))
         event = state.next_event()
-        if not state.is_still(event):
-            record.add(state)
-            if callback and state.s > 0:
-                callback(record.progress(problem))
-            if state.s + event.wait >= horizon < np.inf:
-                status = "lambda_min"
-                break
-            if event.wait == np.inf:
-                break
-            if max_knots is not None and record.count == max_knots:
-                status, horizon = "max_knots", state.s + event.wait
-                break
+        if state.s + event.wait >= horizon < np.inf:
+            status = "lambda_min"
+            break
+        if event.wait == np.inf:
+            break
+        if record.count == max_knots and event.wait > _SIMULTANEOUS * state.s:
+            status, horizon = "max_knots", state.s + event.wait
+            break
         state.advance(event)
     stop = np.inf if status == "complete" else float(problem.units.time(horizon))
     frame = Frame(problem.feature_names, problem.feature_means, problem.target_mean)
