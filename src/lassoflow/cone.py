@@ -120,7 +120,21 @@ class Factor:
 
 
 class ConeFit:
-    """The direction, warm-started: the passive columns, their signs and coefficients, and their factor."""
+    """The direction, warm-started, and the factor of its passive columns.
+
+    Attributes
+    ----------
+    index : array of shape (passive,)
+        The passive columns, in the order in which they entered.
+    sign : array of shape (passive,)
+        Their faces, +1 or -1; 0 for columns without any penalty.
+    bound : array of shape (passive,)
+        The sign each coefficient must keep; 0 where it is free.
+    coef : array of shape (passive,)
+        The direction d on them.
+    norm : array of shape (passive,)
+        Their norms.
+    """
 
     def __init__(self, design: Design, target: Floats, decay: float, tolerance: float) -> None:
         n, d = design.shape
@@ -129,33 +143,14 @@ class ConeFit:
         self._noise = tolerance * math.sqrt(target @ target)  # of a fitted value, and of |X_j| times a gradient
         self._factor = Factor(target)
         self._index: Ints = np.zeros(min(n, d), dtype=np.intp)
-        self._rows = np.zeros((4, min(n, d)))  # sign, bound, coefficient and norm of each passive column
+        self._rows = np.zeros((4, min(n, d)))
         self._settled = True
+        self._resize()
 
-    @property
-    def index(self) -> Ints:
-        """The passive columns, shape (passive,), in the order in which they entered."""
-        return self._index[: self._factor.size]
-
-    @property
-    def sign(self) -> Floats:
-        """The face of each passive column, +1 or -1; 0 for columns without any penalty."""
-        return self._rows[0, : self._factor.size]
-
-    @property
-    def bound(self) -> Floats:
-        """The sign each coefficient must keep; 0 where it is free."""
-        return self._rows[1, : self._factor.size]
-
-    @property
-    def coef(self) -> Floats:
-        """The direction d on the passive columns, shape (passive,)."""
-        return self._rows[2, : self._factor.size]
-
-    @property
-    def norm(self) -> Floats:
-        """The norm of each passive column."""
-        return self._rows[3, : self._factor.size]
+    def _resize(self) -> None:
+        m = self._factor.size
+        self.index = self._index[:m]
+        self.sign, self.bound, self.coef, self.norm = self._rows[:, :m]
 
     @property
     def residual(self) -> Floats:
@@ -169,6 +164,7 @@ class ConeFit:
             return False
         self._index[m] = j
         self._rows[:, m] = sign, bound, 0.0, norm
+        self._resize()
         self._settled = False
         return True
 
@@ -179,6 +175,7 @@ class ConeFit:
         m = self._factor.size
         self._index[position:m] = self._index[position + 1 : m + 1]
         self._rows[:, position:m] = self._rows[:, position + 1 : m + 1]
+        self._resize()
         self._settled = False
         return face
 

@@ -147,8 +147,7 @@ class State:
         """Walk to an event and note the faces it leaves behind."""
         fit, box, then = self.fit, self.box, self.s + event.wait
         if then > self.s:  # else the event is here: faces only gather
-            moves = (event.wait * np.abs(fit.coef) * fit.norm).max(initial=0.0)
-            self.lingers = then - self.s <= _SIMULTANEOUS * then and moves <= _SIMULTANEOUS * then * self.size
+            self.lingers = event.wait <= _SIMULTANEOUS * then and self._is_small(event.wait * fit.coef, then)
             self.idle = [face for face in self.idle if self._stays(*face)]
             self.s = then
             self.dual += event.wait * self.rate
@@ -163,14 +162,19 @@ class State:
         for j, sign in self.idle:
             self.dual[j] = sign * ((box.upper if sign > 0 else box.lower)[j] + box.decay * self.s)
 
+    def _is_small(self, step: Floats, s: float) -> bool:
+        """Whether a step of the passive z would not show in the path."""
+        return bool((np.abs(step) * self.fit.norm).max(initial=0.0) <= _SIMULTANEOUS * s * self.size)
+
     def _move(self, step: Floats) -> None:
         """Move the passive z; for the lasso, those that are then away from zero are free."""
         fit = self.fit
         values = self.integral[fit.index] + step
         if self.law == "lasso":
-            zero = np.abs(values) * fit.norm <= self.coef_noise * self.s
+            zero = (np.abs(values) * fit.norm <= self.coef_noise * self.s).nonzero()[0]
             values[zero] = 0.0
-            fit.bound[:] = np.where(zero, fit.sign, 0.0)
+            fit.bound[:] = 0.0
+            fit.bound[zero] = fit.sign[zero]
         self.integral[fit.index] = values
 
     def _stays(self, j: int, sign: float) -> bool:
@@ -196,7 +200,7 @@ class Record:
         if state.lingers:
             for rows in (self.times, self.averages, self.slopes):
                 del rows[-1]
-        support = state.integral.nonzero()[0]
+        support = (state.integral != 0).nonzero()[0]
         self.times.append(state.s)
         self.averages.append((support, state.integral[support] / (state.s or 1.0)))
         self.slopes.append((state.fit.index.copy(), state.fit.coef.copy()))
