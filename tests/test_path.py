@@ -134,18 +134,19 @@ def test_a_path_without_knots():
     path = lf.lasso_path(lf.LeastSquares(X, np.zeros(20)))
     assert path.knots.size == 0
     np.testing.assert_array_equal(path([0.0, 1.0, np.inf]), np.zeros((3, 6)))
-    assert path.to_frame().shape == (0, 4)
+    assert path.to_frame().shape == (0, 5)
     assert "0 knots" in repr(path)
 
 
 def test_to_frame():
     table = LASSO.to_frame()
-    assert list(table.columns[:4]) == ["s", "lambda", "dimension", "l1_norm"]
+    assert list(table.columns[:5]) == ["s", "lambda", "dimension", "l1_norm", "intercept"]
     np.testing.assert_array_equal(table["s"], LASSO.knots)
+    np.testing.assert_array_equal(table["intercept"], LASSO.intercept(LASSO.knots))
     np.testing.assert_array_equal(table["x1"], LASSO(LASSO.knots)[:, 1])
     short = lf.lasso_path(PROBLEM, max_knots=2)
-    assert list(short.to_frame(all_features=True).columns[4:]) == [f"x{j}" for j in range(6)]
-    assert short.to_frame().shape[1] < 10
+    assert list(short.to_frame(all_features=True).columns[5:]) == [f"x{j}" for j in range(6)]
+    assert short.to_frame().shape[1] < 11
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,17 @@ class Certificate:
     s, distance, bound : arrays of shape (k,)
         Of a comparison, at every knot of either path: the distance ``|average - lasso|_M`` of the two curves and its
         bound, both over ``rms(y)``. Empty for a single path.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> certificate = lf.compare(lf.limit_flow(lf.LeastSquares([[1.0, 0.5], [0.5, 1.0]], [2.0, 0.0])))
+    >>> certificate
+    <Certificate: 5 checks, all hold>
+    >>> certificate["|z| of the lasso rises up to s ="].value, certificate.bound
+    (inf, array([0., 0.]))
+    >>> sorted(certificate.to_dict())
+    ['checks', 'curve', 'holds', 'summary', 'title']
     """
 
     title: str

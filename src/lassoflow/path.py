@@ -58,17 +58,28 @@ class Path:
     Examples
     --------
     >>> import lassoflow as lf
-    >>> path = lf.lasso_path(lf.LeastSquares([[1.0, 0.0], [0.0, 1.0]], [2.0, 1.0]))
+    >>> problem = lf.LeastSquares([[1.0, 0.0], [0.0, 1.0]], [2.0, 1.0])
+    >>> path = lf.lasso_path(problem)
     >>> path
     <Path of the lasso: 2 knots for s from 1 to 2, 2 features, complete, exact>
     >>> path([1.0, 2.0, 4.0])
     array([[0. , 0. ],
            [1. , 0. ],
            [1.5, 0.5]])
-    >>> path.at(lam=0.25), path.end
-    (array([1.5, 0.5]), array([2., 1.]))
-    >>> path.instantaneous()(1.5)
-    array([2., 0.])
+    >>> path.at(lam=0.25), path.end, path.knots, path.domain
+    (array([1.5, 0.5]), array([2., 1.]), array([1., 2.]), (0.0, inf))
+    >>> path.integral(4.0), path.dual(4.0)  # z and theta; z / s is the average
+    (array([6., 2.]), array([1., 1.]))
+    >>> path.support(1.5), path.degrees_of_freedom([0.5, 1.5, 2.5])
+    (array([ True, False]), array([0, 1, 2]))
+    >>> path.predict([[1.0, 1.0]], 4.0), path.intercept(4.0)
+    (array([2.]), array(0.))
+    >>> path.instantaneous()(1.5), path.relaxed(0.5)(1.5)  # the refit, and half-way to it
+    (array([2., 0.]), array([1.33333333, 0.        ]))
+    >>> path.to_frame()
+         s  lambda  dimension  l1_norm  intercept   x0   x1
+    0  1.0     1.0          0      0.0        0.0  0.0  0.0
+    1  2.0     0.5          1      1.0        0.0  1.0  0.0
     """
 
     curve: Polygon
@@ -226,7 +237,7 @@ class Path:
     # -- out and in -----------------------------------------------------------------------------------------------
 
     def to_frame(self, all_features: bool = False) -> pd.DataFrame:
-        """One row a knot: s, lambda, dimension, l1_norm, then a column for each feature that is ever active.
+        """One row a knot: s, lambda, dimension, l1_norm, intercept, then each feature that is ever active.
 
         Parameters
         ----------
@@ -236,12 +247,15 @@ class Path:
         import pandas as pd
 
         values = self(self.knots)
-        keep = np.ones(values.shape[1], dtype=bool) if all_features else (values != 0).any(axis=0)
-        if not all_features and not self.knots.size:
-            keep[:] = False
-        with np.errstate(divide="ignore"):
-            head = {"s": self.knots, "lambda": 1.0 / self.knots}
-        head |= {"dimension": (values != 0).sum(axis=1), "l1_norm": np.abs(values).sum(axis=1)}
+        active = (self.curve.averages != 0).sum(axis=0) + (self.curve.slopes != 0).sum(axis=0) > 0
+        keep = np.ones_like(active) if all_features else active
+        head = {
+            "s": self.knots,
+            "lambda": 1.0 / self.knots,
+            "dimension": (values != 0).sum(axis=1),
+            "l1_norm": np.abs(values).sum(axis=1),
+            "intercept": self.intercept(self.knots),
+        }
         names = np.array(self.frame.feature_names, dtype=object)[keep]
         return pd.concat([pd.DataFrame(head), pd.DataFrame(values[:, keep], columns=list(names))], axis=1)
 
