@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.datasets import load_diabetes
 
 from benchmarks.kkt import Data, Floats
+from lassoflow.datasets import diabetes_quadratic
 
 
 def diabetes() -> Data:
@@ -19,13 +20,8 @@ def diabetes() -> Data:
 
 def quadratic_diabetes() -> Data:
     """Their 64 quadratic features: squares but for the binary column's, products; centred, unit norm."""
-    X, y = load_diabetes(return_X_y=True)
-    binary = [j for j in range(X.shape[1]) if np.unique(X[:, j]).size == 2]
-    pairs = [(i, j) for i in range(X.shape[1]) for j in range(i + 1) if not (i == j and i in binary)]
-    features = np.hstack([X, np.column_stack([X[:, i] * X[:, j] for i, j in pairs])])
-    features -= features.mean(axis=0)
-    features /= np.linalg.norm(features, axis=0)
-    return Data(np.asfortranarray(features), y - y.mean())
+    X, y, _ = diabetes_quadratic()
+    return Data(np.asfortranarray(X), y - y.mean())
 
 
 def gaussian(n: int, d: int, seed: int = 0) -> Data:

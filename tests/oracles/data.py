@@ -7,7 +7,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+from lassoflow.datasets import diabetes_quadratic
 
 Floats = NDArray[np.float64]
 NAMES = ("diabetes", "quadratic diabetes", "gaussian", "toeplitz")
@@ -20,8 +21,7 @@ def load(name: str) -> tuple[Floats, Floats]:
     if name == "diabetes":
         X, y = load_diabetes(return_X_y=True)
     elif name == "quadratic diabetes":
-        X, y = load_diabetes(return_X_y=True)
-        X = _quadratic(X)
+        X, y, _ = diabetes_quadratic()
     elif name == "gaussian":
         X = rng.standard_normal((100, 1000))
         y = X[:, :10] @ rng.standard_normal(10) + rng.standard_normal(100)
@@ -34,11 +34,3 @@ def load(name: str) -> tuple[Floats, Floats]:
     X, y = X - X.mean(axis=0), y - y.mean()
     X.flags.writeable = y.flags.writeable = False
     return X, y
-
-
-def _quadratic(X: Floats) -> Floats:
-    """The 64 monomials of degree 1 and 2, standardised; the square of the binary column ``sex`` is left out."""
-    expansion = PolynomialFeatures(2, include_bias=False)
-    features = expansion.fit_transform(X)
-    names = expansion.get_feature_names_out()
-    return StandardScaler().fit_transform(features[:, names != "x1^2"])
