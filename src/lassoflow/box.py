@@ -1,7 +1,7 @@
 """The box the dual lives in: the product of ``[-k_j^- - decay s, k_j^+ + decay s]`` over the coordinates j.
 
 Penalty factors set its sides, weight decay lets it grow. A coefficient may be positive only while its dual sits on
-the upper face and negative only on the lower one: ``x in N_B(theta)``, the normal cone of the box (THEORY 9.1).
+the upper face and negative only on the lower one: ``x in N_B(theta)``, the normal cone of the box (docs, section 1).
 """
 
 from __future__ import annotations

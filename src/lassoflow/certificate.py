@@ -198,7 +198,7 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
 
     The distance ``|average(s) - lasso(1/s)|_M``, with ``|v|_M = |X v| / sqrt(n)``, is at most
     ``(1/s) int_0^s |(z')_-|_M`` where ``(z')_-`` are the slopes of the lasso's z against the sign of z (derived, see
-    docs; THEORY 9.3). Times s, the distance is convex and the bound linear between knots, so that the inequality at
+    docs, section 3). Times s, the distance is convex and the bound linear between knots, so that the inequality at
     all knots of both paths proves it at every s. The bound vanishes iff the lasso is monotone: Berthier's theorem.
 
     Parameters

@@ -2,7 +2,7 @@
 
 Both the lasso path and the limit flow are a pair of curves over the time s: the cumulated coefficients ``z(s)`` and
 the dual ``theta(s) = s r - M z(s)`` in a box. The lasso keeps ``z in N_B(theta)``, the flow ``z' in N_B(theta)``
-(THEORY 9.1), and either way z is piecewise linear. At a knot the slope is the least-squares fit over a cone
+(docs, section 1), and either way z is piecewise linear. At a knot the slope is the least-squares fit over a cone
 (:mod:`lassoflow.cone`): coordinates on the box are signed, and for the lasso those with ``z_j != 0`` are free. The
 next knot is where the first coordinate reaches the box or, for the lasso, where the first z_j returns to 0.
 
@@ -62,9 +62,9 @@ class State:
         self.design, self.box, self.law = problem.design, box, law
         target = problem.target
         tolerance = 8 * EPS * np.sqrt(max(n, 16))
-        self.size = float(np.sqrt(target @ target))
-        self.rate_noise: Floats = tolerance * problem.design.norms * self.size / n
-        self.coef_noise = tolerance * self.size
+        self.target_norm = float(np.sqrt(target @ target))
+        self.rate_noise: Floats = tolerance * problem.design.norms * self.target_norm / n
+        self.coef_noise = tolerance * self.target_norm
         self.s, self.lingers = 0.0, False
         self.dual, self.integral = np.zeros(d), np.zeros(d)
         self.fit = ConeFit(problem.design, target, box.decay, tolerance)
@@ -164,7 +164,7 @@ class State:
 
     def _is_small(self, step: Floats, s: float) -> bool:
         """Whether a step of the passive z would not show in the path."""
-        return bool((np.abs(step) * self.fit.norm).max(initial=0.0) <= _SIMULTANEOUS * s * self.size)
+        return bool((np.abs(step) * self.fit.norm).max(initial=0.0) <= _SIMULTANEOUS * s * self.target_norm)
 
     def _move(self, step: Floats) -> None:
         """Move the passive z; for the lasso, those that are then away from zero are free."""
@@ -238,7 +238,7 @@ def lasso_path(
     """The whole lasso path ``argmin l(x) + sum_j (k_j / s + weight_decay) |x_j|`` over s, exactly.
 
     At a knot the slope of ``z = s x`` is the least-squares fit on the active coordinates, signed where a coordinate
-    is just about to enter (THEORY 9.2); ties, duplicated columns and more columns than rows need no special care.
+    is just about to enter (derived, see docs, section 2); ties, duplicated columns and more columns than rows need no special care.
 
     Parameters
     ----------
@@ -302,7 +302,7 @@ def limit_flow(
     """The limit of gradient flow on a diagonal linear network as its initialisation vanishes, exactly.
 
     In lasso time s the limit ``x(s)`` is piecewise constant: it jumps from saddle to saddle, and between jumps it is
-    the sign-constrained least-squares fit on the coordinates whose dual has reached the box (THEORY 5.1, 9.1; this is
+    the sign-constrained least-squares fit on the coordinates whose dual has reached the box (derived, see docs; this is
     also the inverse scale space flow). Its average over time is the lasso where the lasso path is monotone.
 
     Parameters
