@@ -238,7 +238,8 @@ def lasso_path(
     """The whole lasso path ``argmin l(x) + sum_j (k_j / s + weight_decay) |x_j|`` over s, exactly.
 
     At a knot the slope of ``z = s x`` is the least-squares fit on the active coordinates, signed where a coordinate
-    is just about to enter (derived, see docs, section 2); ties, duplicated columns and more columns than rows need no special care.
+    is just about to enter (derived, see docs, section 2); ties, duplicated columns and more columns than rows need no
+    special care.
 
     Parameters
     ----------
