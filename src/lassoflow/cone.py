@@ -198,7 +198,7 @@ class ConeFit:
                 position = self.blocking(face, self.bound, self.coef)
                 if position is None:
                     return idle, face
-                dropped = [self._exchange(face, position), *self._descend()]
+                dropped = self._exchange(face, position) + self._descend()
             else:
                 dropped = [face]
             if face in dropped:
@@ -219,15 +219,16 @@ class ConeFit:
             return None
         return int(shrinking[np.argmin(np.abs(values[shrinking] / along[shrinking]))])
 
-    def _exchange(self, face: Face, position: int) -> Face:
+    def _exchange(self, face: Face, position: int) -> list[Face]:
         """Trade a passive column for one in the span, as the simplex method does: the same fit at a lower cost."""
         along = self.null_direction(face)
         step = abs(self.coef[position] / along[position])
         self.coef[:] += step * along
         dropped = self.drop(position)
-        if self.enter(*face, bound=face[1]):
-            self.coef[-1] = face[1] * step
-        return dropped
+        if not self.enter(*face, bound=face[1]):
+            return [dropped, face]
+        self.coef[-1] = face[1] * step
+        return [dropped]
 
     def _descend(self) -> list[Face]:
         """Least squares on the passive columns; those whose sign would turn are dropped at zero and returned."""
@@ -242,6 +243,7 @@ class ConeFit:
                 return dropped
             turned = signed[kept < 0]
             if turned.size:
+                self.coef[self.bound * self.coef < 0] = 0.0  # a z that has just come back to zero
                 here = self.coef[turned]
                 share = here / (here - goal[turned])
                 self.coef[:] += share.min() * (goal - self.coef)

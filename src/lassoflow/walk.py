@@ -110,14 +110,11 @@ class State:
             return Event(wait, _NONE, _NONE)
         wait = max(wait, 0.0)
         then = self.s + wait
-        near = wait + 1e-6 * then  # a cheap first sieve; rounding decides among what is left
-        arrivals, sooner = (arrive <= near).nonzero()[0], leave <= near
-        if arrivals.size + np.count_nonzero(sooner) > 1:
+        arrivals = (arrive <= wait + 1e-6 * then).nonzero()[0]  # a cheap first sieve; rounding decides what is left
+        if arrivals.size > 1 or (arrivals.size and returning.size):
             late = (arrive[arrivals] - wait) * (np.abs(self.rate[arrivals]) - self.box.decay)
             arrivals = arrivals[late <= self.rate_noise[arrivals] * then]
-            late = (leave - wait) * np.abs(self.fit.coef[returning]) * self.fit.norm[returning]
-            sooner &= late <= self.coef_noise * then
-        return Event(wait, arrivals, returning[sooner])
+        return Event(wait, arrivals, returning[leave <= wait])
 
     def _arrivals(self) -> Floats:
         """How long until each coordinate reaches the face it moves to, shape (d,)."""
