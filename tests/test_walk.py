@@ -13,7 +13,7 @@ from scipy.optimize import linprog, nnls
 from sklearn.linear_model import lars_path
 
 import lassoflow as lf
-from oracles import cases, compare, data, kkt, knots, rational
+from oracles import cases, compare, data, families, kkt, knots, rational
 
 SOLVERS = {"lasso": lf.lasso_path, "flow": lf.limit_flow}
 ORACLES = {"lasso": rational.lasso_path, "flow": rational.limit_flow}
@@ -321,6 +321,33 @@ def test_integer_designs(name, law):
         if law_violation(X, y, path, times) > 1e-10:
             wrong.append(number)
     assert not wrong
+
+
+@BOTH
+@pytest.mark.parametrize("family", families.FAMILIES)
+def test_degenerate_families_with_every_option(family, law):
+    """Every design up to 60x80, with weights that may be zero, an intercept, and any box."""
+    rng = np.random.default_rng(len(family))
+    for _ in range(300):
+        X = families.FAMILIES[family](*rng.integers(2, [60, 80]), rng)
+        n, d = X.shape
+        y = rng.integers(-3, 4, n).astype(float)
+        weights = rng.integers(0, 3, n) + (np.arange(n) == 0) if rng.random() < 1 / 3 else np.ones(n)
+        centre, box = bool(rng.random() < 0.5), families.options(d, rng)
+        path = SOLVERS[law](lf.LeastSquares(X, y, weights, fit_intercept=centre), **box)
+        assert (np.diff(path.knots) > 1e-12 * path.knots[1:]).all()
+        root = np.sqrt(weights / weights.mean())[:, None]
+        if centre:
+            X, y = X - np.average(X, axis=0, weights=weights), y - np.average(y, weights=weights)
+        X, y = root * X, root[:, 0] * y
+        upper, lower = families.sides(d, box)
+        for s in times_of(path, count=5):
+            grown = s * box.get("weight_decay", 0.0)
+            coef = path.average(s) if law == "lasso" else path(s)
+            violation = kkt.normal_cone_violation(
+                coef, kkt.dual(X, y, path.integral(s), s), upper + grown, lower + grown
+            )
+            assert violation <= 1e-10 * max(1.0, s * kkt.lambda_max(X, y), s * np.abs(X).max() * np.abs(y).max())
 
 
 @BOTH
