@@ -110,6 +110,8 @@ def test_infinity_is_the_end(path):
 def test_times_that_are_none_are_refused(path, s):
     with pytest.raises(ValueError, match="s must be a time >= 0"):
         path(s)
+    with pytest.raises(ValueError, match="lam must be a penalty >= 0"):
+        path.at(lam=s)
 
 
 @pytest.mark.parametrize("walk", [lf.lasso_path, lf.limit_flow])

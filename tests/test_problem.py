@@ -105,7 +105,9 @@ def test_bad_data_is_refused_in_one_sentence(change, words):
         ({"penalty_factor": [["a"] * 4]}, "penalty_factor must hold numbers"),
         ({"weight_decay": -1.0}, "weight_decay must be"),
         ({"weight_decay": np.inf}, "weight_decay must be"),
+        ({"weight_decay": "a"}, "weight_decay must be a number; got 'a'"),
         ({"lambda_min": -1.0}, "lambda_min must be"),
+        ({"lambda_min": None}, "lambda_min must be a number; got None"),
         ({"lambda_min": np.nan}, "lambda_min must be"),
         ({"max_knots": -1}, "max_knots must"),
         ({"max_knots": 2.5}, "max_knots must"),
@@ -115,6 +117,12 @@ def test_bad_data_is_refused_in_one_sentence(change, words):
 def test_bad_arguments_are_refused_in_one_sentence(walk, arguments, words):
     with pytest.raises(ValueError, match=words):
         walk(lf.LeastSquares(X, Y), **arguments)
+
+
+@pytest.mark.parametrize("walk", [lf.lasso_path, lf.limit_flow])
+def test_an_array_in_place_of_a_problem(walk):
+    with pytest.raises(TypeError, match=rf"must be a LeastSquares; got ndarray. Try {walk.__name__}\(LeastSquares"):
+        walk(X)
 
 
 @pytest.mark.parametrize("sparse", [False, True])

@@ -95,6 +95,17 @@ def read_vector(values: Any, argument: str, length: int) -> Floats:
     return array
 
 
+def read_nonnegative(value: Any, argument: str) -> float:
+    """A finite number >= 0."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{argument} must be a number; got {value!r}.") from None
+    if not 0.0 <= number < np.inf:
+        raise ValueError(f"{argument} must be a finite number >= 0; got {value!r}.")
+    return number
+
+
 def read_weights(sample_weight: Any, n: int) -> Floats | None:
     """Sample weights as weights of mean 1, or None."""
     if sample_weight is None:

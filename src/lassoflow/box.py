@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lassoflow.arrays import Floats
+from lassoflow.arrays import Floats, read_nonnegative
 from lassoflow.problem import LeastSquares
 
 
@@ -54,10 +54,7 @@ class Box:
         upper, lower = _sides(problem, penalty_factor)
         if positive:
             lower = np.full_like(lower, np.inf)
-        decay = float(weight_decay)
-        if not 0.0 <= decay < np.inf:
-            raise ValueError(f"weight_decay must be a finite number >= 0; got {weight_decay!r}.")
-        return cls(lower, upper, decay)
+        return cls(lower, upper, read_nonnegative(weight_decay, "weight_decay"))
 
     @cached_property
     def symmetric(self) -> bool:

@@ -140,9 +140,18 @@ class Path:
         return _shaped(values, shape)
 
     def at(self, *, lam: ArrayLike, side: Side = "right") -> Floats:
-        """Coefficients at penalties ``lam = 1 / s`` (on top of any weight decay): shape ``lam.shape + (d,)``."""
+        """Coefficients at penalties ``lam = 1 / s`` (on top of any weight decay): shape ``lam.shape + (d,)``.
+
+        Raises
+        ------
+        ValueError
+            If a penalty is negative or NaN, or below the end of the path.
+        """
+        penalties = np.asarray(lam, dtype=np.float64)
+        if not (penalties >= 0).all():
+            raise ValueError("lam must be a penalty >= 0; it is negative or NaN somewhere.")
         with np.errstate(divide="ignore"):
-            return self(1.0 / np.asarray(lam, dtype=np.float64), side)
+            return self(1.0 / penalties, side)
 
     def average(self, s: ArrayLike, side: Side = "right") -> Floats:
         """``z(s) / s``, shape ``s.shape + (d,)``; at 0 its limit. The same for every view."""

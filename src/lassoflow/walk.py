@@ -21,7 +21,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from lassoflow.arrays import EPS, Floats, Ints
+from lassoflow.arrays import EPS, Floats, Ints, read_nonnegative
 from lassoflow.box import Box
 from lassoflow.cone import ConeFit, Face
 from lassoflow.curve import Polygon
@@ -284,6 +284,7 @@ def lasso_path(
            [ 0.8       ,  0.        ],
            [ 2.66666667, -1.33333333]])
     """
+    _require_problem(problem, "lasso_path")
     box = Box.of(problem, penalty_factor, positive, weight_decay)
     return _walk(problem, box, "lasso", lambda_min, max_knots, callback)
 
@@ -331,8 +332,15 @@ def limit_flow(
     >>> flow.averaged()(2.0)
     array([0.8, 0. ])
     """
+    _require_problem(problem, "limit_flow")
     box = Box.of(problem, penalty_factor, positive, weight_decay)
     return _walk(problem, box, "flow", lambda_min, max_knots, callback)
+
+
+def _require_problem(problem: object, function: str) -> None:
+    if not isinstance(problem, LeastSquares):
+        kind = type(problem).__name__
+        raise TypeError(f"problem must be a LeastSquares; got {kind}. Try {function}(LeastSquares(X, y)).")
 
 
 def _walk(
@@ -372,6 +380,5 @@ def _walk(
 
 def _horizon(problem: LeastSquares, lambda_min: float) -> float:
     """The working time at which ``lambda_min`` stops the walk."""
-    if not 0.0 <= lambda_min < np.inf:
-        raise ValueError(f"lambda_min must be a finite number >= 0; got {lambda_min!r}.")
-    return float(problem.units.working_time(1.0 / lambda_min)) if lambda_min else np.inf
+    smallest = read_nonnegative(lambda_min, "lambda_min")
+    return float(problem.units.working_time(1.0 / smallest)) if smallest else np.inf
