@@ -190,6 +190,7 @@ class ConeFit:
         for _ in range(_ROUNDS * (len(idle) + self._factor.size + 1)):
             face = self._steepest(idle, refused)
             if face is None:
+                self.coef[np.abs(self.coef) * self.norm <= self._noise] = 0.0
                 self._settled = True
                 return idle, None
             if self.enter(*face, bound=face[1]):
@@ -201,8 +202,10 @@ class ConeFit:
                 dropped = self._exchange(face, position) + self._descend()
             else:
                 dropped = [face]
-            if face in dropped:
-                refused.add(face)  # only rounding makes its entry look worthwhile
+            if dropped == [face]:
+                refused.add(face)  # nothing came of it: only rounding makes its entry look worthwhile
+            else:
+                refused.clear()
             idle = [other for other in idle if other != face] + dropped
         raise ArithmeticError("The cone fit did not settle; please report this problem.")
 
