@@ -63,8 +63,8 @@ def test_views():
     np.testing.assert_allclose(FLOW.relaxed(0.25)(s), blend, rtol=1e-14)
     np.testing.assert_array_equal(FLOW.relaxed(0.25).knots, FLOW.knots)
     np.testing.assert_array_equal(FLOW.relaxed(0.25).integral(s), FLOW.integral(s))
-    for gamma in (-0.1, 1.1, np.nan):
-        with pytest.raises(ValueError, match=r"gamma must lie in \[0, 1\]"):
+    for gamma in (-0.1, 1.1, np.nan, "a"):
+        with pytest.raises(ValueError, match="gamma must"):
             FLOW.relaxed(gamma)
 
 
@@ -136,16 +136,18 @@ def test_a_path_without_knots():
     path = lf.lasso_path(lf.LeastSquares(X, np.zeros(20)))
     assert path.knots.size == 0
     np.testing.assert_array_equal(path([0.0, 1.0, np.inf]), np.zeros((3, 6)))
-    assert path.to_frame().shape == (0, 5)
+    assert path.to_frame().shape == (1, 5)
     assert "0 knots" in repr(path)
 
 
 def test_to_frame():
     table = LASSO.to_frame()
     assert list(table.columns[:5]) == ["s", "lambda", "dimension", "l1_norm", "intercept"]
-    np.testing.assert_array_equal(table["s"], LASSO.knots)
-    np.testing.assert_array_equal(table["intercept"], LASSO.intercept(LASSO.knots))
-    np.testing.assert_array_equal(table["x1"], LASSO(LASSO.knots)[:, 1])
+    s = np.append(LASSO.knots, np.inf)
+    np.testing.assert_array_equal(table["s"], s)
+    np.testing.assert_array_equal(table["lambda"], 1 / s)
+    np.testing.assert_allclose(table["intercept"], LASSO.intercept(s), rtol=1e-12)
+    np.testing.assert_array_equal(table["x1"], LASSO(s)[:, 1])
     short = lf.lasso_path(PROBLEM, max_knots=2)
     assert list(short.to_frame(all_features=True).columns[5:]) == [f"x{j}" for j in range(6)]
     assert short.to_frame().shape[1] < 11
@@ -185,6 +187,29 @@ def test_loading_refuses_a_problem_with_other_features(tmp_path):
     LASSO.save(tmp_path / "path.npz")
     with pytest.raises(ValueError, match="other features"):
         lf.load(tmp_path / "path.npz", lf.LeastSquares(X[:, :2], Y))
+
+
+def test_the_table_ends_where_a_stopped_path_ends():
+    path = lf.limit_flow(PROBLEM, lambda_min=1 / (1.5 * FLOW.knots[2]))
+    last = path.to_frame(all_features=True).iloc[-1]
+    assert last["s"] == path.domain[1]
+    np.testing.assert_array_equal(last[[f"x{j}" for j in range(6)]], path.end)
+
+
+def test_features_named_like_the_table():
+    names = ["s", "lambda", "intercept"]
+    path = lf.lasso_path(lf.LeastSquares(pd.DataFrame(X[:, :3], columns=names), Y))
+    assert list(path.to_frame().columns[5:]) == [f"{name} (feature)" for name in names]
+
+
+def test_sides_are_left_or_right():
+    with pytest.raises(ValueError, match="side must be 'left' or 'right'; got 'middle'"):
+        FLOW(1.0, side="middle")
+
+
+def test_saving_into_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no such folder: .*nowhere"):
+        LASSO.save(tmp_path / "nowhere" / "path.npz")
 
 
 def test_a_failed_save_leaves_nothing_behind(tmp_path, monkeypatch):

@@ -35,6 +35,16 @@ def test_every_container_gives_the_same_path(convert):
     np.testing.assert_allclose(path(path.knots), expected(path.knots), rtol=0, atol=1e-12)
 
 
+def test_a_sparse_matrix_is_left_as_it_was():
+    for indices in ([1, 0, 0, 1], [1, 1, 0, 1]):  # unsorted; a duplicated entry
+        matrix = sp.csc_array((np.array([1.0, 2.0, 3.0, 4.0]), np.array(indices), np.array([0, 2, 4])), shape=(2, 2))
+        dense, data, order = matrix.toarray(), matrix.data.copy(), matrix.indices.copy()
+        problem = lf.LeastSquares(matrix, [1.0, 2.0])
+        np.testing.assert_array_equal(matrix.data, data)
+        np.testing.assert_array_equal(matrix.indices, order)
+        np.testing.assert_array_equal(problem.design.columns([0, 1]), dense)
+
+
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
 def test_names_of_a_frame_are_kept(frame):
     names = ["age", "größe", "<script>", "$x_1$"]
@@ -74,6 +84,12 @@ def test_inputs_are_not_written_to():
         (lambda: lf.LeastSquares(X, Y, np.zeros(12)), "sample_weight must not be zero"),
         (lambda: lf.LeastSquares(X, Y, np.ones(3)), "sample_weight must have shape"),
         (lambda: lf.LeastSquares(X.astype(complex), Y), "X must hold real numbers"),
+        (lambda: lf.LeastSquares(pd.DataFrame(X[:, :2], columns=["a", "a"]), Y), "more than one column is named 'a'"),
+        (lambda: lf.LeastSquares(pd.DataFrame({"a": pd.Categorical([1, 2])}), [1, 2]), "column 'a' is not numeric"),
+        (lambda: lf.LeastSquares(np.ma.masked_greater(X, 1.0), Y), "X has masked entries"),
+        (lambda: lf.LeastSquares(X, np.ma.masked_greater(Y, 1.0)), "y has masked entries"),
+        (lambda: lf.LeastSquares(X, Y, fit_intercept="no"), "fit_intercept must be True or False"),
+        (lambda: lf.LeastSquares(X, Y).loss(np.zeros(3)), r"coef must have shape \(..., 4\)"),
         (lambda: lf.LeastSquares(1e-200 * X, 1e-200 * Y), "beyond floating point; rescale"),
         (lambda: lf.LeastSquares(X, np.full(12, 5e-324)), "beyond floating point; rescale"),
         (lambda: lf.LeastSquares(X * [1.0, 1e-200, 1.0, 1.0], Y), "column 'x1' is less than 1e-140 times"),
@@ -105,6 +121,7 @@ def test_bad_data_is_refused_in_one_sentence(change, words):
         ({"penalty_factor": [["a"] * 4]}, "penalty_factor must hold numbers"),
         ({"weight_decay": -1.0}, "weight_decay must be"),
         ({"weight_decay": np.inf}, "weight_decay must be"),
+        ({"positive": "yes"}, "positive must be True or False"),
         ({"weight_decay": "a"}, "weight_decay must be a number; got 'a'"),
         ({"lambda_min": -1.0}, "lambda_min must be"),
         ({"lambda_min": None}, "lambda_min must be a number; got None"),

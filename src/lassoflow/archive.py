@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 def replacing(file: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A stream whose bytes become ``file`` when all went well; otherwise ``file`` stays as it was."""
     target = Path(file)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(target.parent))
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -45,13 +47,13 @@ def read_arrays(file: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
         If the file is not an archive of plain arrays.
     """
     with open(file, "rb") as stream:
+        if not zipfile.is_zipfile(stream):
+            raise ValueError("it is no archive of arrays")
+        stream.seek(0)
         try:
-            archive = np.load(stream, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it holds a single array")
-            return dict(archive)
-        except (EOFError, OSError, zipfile.BadZipFile) as error:
-            raise ValueError(str(error)) from None
+            return dict(np.load(stream, allow_pickle=False))
+        except (EOFError, OSError, ValueError, zipfile.BadZipFile):
+            raise ValueError("it holds more than plain arrays, or is damaged") from None
 
 
 def check_folder(folder: Path, files: Iterable[str]) -> None:

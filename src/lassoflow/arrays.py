@@ -26,7 +26,9 @@ def read_matrix(X: Any) -> tuple[Any, tuple[str, ...]]:
         matrix: Any = _read_frame(X, names)
     elif sp.issparse(X):
         matrix = sp.csc_array(X, dtype=np.float64)
-        matrix.sum_duplicates()
+        if not matrix.has_canonical_format:
+            matrix = matrix.copy()  # the user's own arrays are left as they are
+            matrix.sum_duplicates()
     else:
         matrix = _as_floats(X, "X")
     if matrix.ndim != 2:
@@ -34,6 +36,9 @@ def read_matrix(X: Any) -> tuple[Any, tuple[str, ...]]:
     if 0 in matrix.shape:
         raise ValueError(f"X must have at least one row and one column; got shape {tuple(matrix.shape)}.")
     names = [f"x{j}" for j in range(matrix.shape[1])] if names is None else names
+    if len(set(names)) < len(names):
+        twice = next(name for j, name in enumerate(names) if name in names[:j])
+        raise ValueError(f"X: more than one column is named {twice!r}; rename or drop one.")
     _refuse_non_finite(matrix, names)
     return matrix, tuple(names)
 
@@ -45,7 +50,7 @@ def _read_frame(X: Any, names: Sequence[str]) -> Floats:
         column = X.iloc[:, j] if hasattr(X, "iloc") else X[:, j]
         try:
             values = np.asarray(column.to_numpy())
-            if values.dtype.kind not in "biufO":
+            if values.dtype.kind not in "biufO" or column.dtype == "category":
                 raise TypeError
             matrix[:, j] = values.astype(np.float64)
         except (TypeError, ValueError):
@@ -55,6 +60,8 @@ def _read_frame(X: Any, names: Sequence[str]) -> Floats:
 
 def _as_floats(values: Any, argument: str) -> Floats:
     """An array of float64; what is not made of real numbers is refused with the argument's name."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"{argument} has masked entries; fill them or drop their rows.")
     try:
         array = np.asarray(values)
     except ValueError:
@@ -104,6 +111,13 @@ def read_nonnegative(value: Any, argument: str) -> float:
     if not 0.0 <= number < np.inf:
         raise ValueError(f"{argument} must be a finite number >= 0; got {value!r}.")
     return number
+
+
+def read_switch(value: Any, argument: str) -> bool:
+    """True or False, and nothing that merely counts as one of them."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{argument} must be True or False; got {value!r}.")
+    return bool(value)
 
 
 def read_weights(sample_weight: Any, n: int) -> Floats | None:

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lassoflow.arrays import Floats, read_nonnegative
+from lassoflow.arrays import Floats, read_nonnegative, read_switch
 from lassoflow.problem import LeastSquares
 
 
@@ -52,7 +52,7 @@ class Box:
             On a wrong shape, a negative or NaN factor, or a weight decay that is negative or not finite.
         """
         upper, lower = _sides(problem, penalty_factor)
-        if positive:
+        if read_switch(positive, "positive"):
             lower = np.full_like(lower, np.inf)
         return cls(lower, upper, read_nonnegative(weight_decay, "weight_decay"))
 

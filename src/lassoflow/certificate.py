@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from lassoflow.arrays import Floats
 from lassoflow.monotonicity import backward_slopes, first_backward, monotone_until
-from lassoflow.optimality import EXACT, duality_gap, kkt_violation
+from lassoflow.optimality import EXACT, duality_gap, gap_rounding, kkt_rounding, kkt_violation
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
 from lassoflow.walk import lasso_path
@@ -42,11 +42,13 @@ class Certificate:
 
     Attributes
     ----------
-    title, summary : str
+    title, summary, units : str
+        What was checked, the result in a sentence, and what the values are shares of.
     checks : tuple of Check
     s, distance, bound : arrays of shape (k,)
         Of a comparison, at every knot of either path: the distance ``|average - lasso|_M`` of the two curves and its
-        bound, both over ``rms(y)``. Empty for a single path.
+        bound, both over the standard deviation of y (its root mean square if there is no intercept). Empty for a
+        single path.
 
     Examples
     --------
@@ -54,14 +56,15 @@ class Certificate:
     >>> certificate = lf.compare(lf.limit_flow(lf.LeastSquares([[1.0, 0.5], [0.5, 1.0]], [2.0, 0.0])))
     >>> certificate
     <Certificate: 5 checks, all hold>
-    >>> certificate["|z| of the lasso rises up to s ="].value, certificate.bound
+    >>> certificate["lasso monotone up to s"].value, certificate.bound
     (inf, array([0., 0.]))
     >>> sorted(certificate.to_dict())
-    ['checks', 'curve', 'holds', 'summary', 'title']
+    ['checks', 'curve', 'holds', 'summary', 'title', 'units']
     """
 
     title: str
     summary: str
+    units: str
     checks: tuple[Check, ...]
     s: Floats
     distance: Floats
@@ -84,6 +87,7 @@ class Certificate:
         return {
             "title": self.title,
             "summary": self.summary,
+            "units": self.units,
             "holds": self.holds,
             "checks": [{key: _plain(value) for key, value in check._asdict().items()} for check in self.checks],
             "curve": {key: [_plain(v) for v in getattr(self, key).tolist()] for key in ("s", "distance", "bound")},
@@ -97,7 +101,7 @@ class Certificate:
         ]
         widths = [max(len(row[i]) for row in rows) for i in range(5)]
         lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:4], widths[1:4]), row[4]]) for row in rows]
-        return "\n".join([self.title, "", *(line.rstrip() for line in lines), "", self.summary])
+        return "\n".join([self.title, "", *(line.rstrip() for line in lines), self.units, "", self.summary])
 
     def __repr__(self) -> str:
         return f"<Certificate: {len(self.checks)} checks, {'all hold' if self.holds else 'not all hold'}>"
@@ -143,33 +147,41 @@ def certify(path: Path, s: ArrayLike | None = None) -> Certificate:
     >>> certificate.holds
     True
     >>> print(certificate.summary)
-    The lasso obeys its law; |z| rises at every s.
+    The lasso satisfies its optimality conditions; it is monotone at every s.
     """
     path = path.averaged() if path.law == "lasso" else path.instantaneous()
-    problem = path.require_problem("a certificate")
+    path.require_problem("a certificate")
     times = _sample(path) if s is None else np.asarray(s, dtype=np.float64).ravel()
-    checks = (*_law_checks(path, times), _monotone_check(path, problem))
-    obeys = all(check.holds is not False for check in checks)
-    rises = _rises(checks[-1].value)
-    summary = f"{path.name.capitalize()} {'obeys its law' if obeys else 'VIOLATES its law'}; |z| rises {rises}."
+    if s is not None and not times.size:
+        raise ValueError("s must hold at least one time to check.")
+    checks = (*_law_checks(path, times), _monotone_check(path))
+    obeys = "satisfies" if all(check.holds is not False for check in checks) else "VIOLATES"
+    until = checks[-1].value
+    monotone = "at every s" if until == np.inf else f"up to s = {until:.4g}"
+    summary = f"{path.name.capitalize()} {obeys} its optimality conditions; it is monotone {monotone}."
     none = np.zeros(0)
-    return Certificate(f"Certificate of {path!r}", summary, checks, none, none, none)
+    return Certificate(f"Certificate of {path!r}", summary, _UNITS, checks, none, none, none)
+
+
+_UNITS = "KKT violations are shares of lambda_max, gaps of the loss at zero; bounds are 1e-10 or what rounding leaves."
 
 
 def _law_checks(path: Path, s: Floats) -> list[Check]:
-    violation = kkt_violation(path, s)
-    checks = [_worst(f"KKT violation of {path.name} / lambda_max", violation, s, EXACT, "derived, see docs")]
+    violation, allowed = kkt_violation(path, s), np.maximum(kkt_rounding(path, s), EXACT)
+    checks = [_worst(f"KKT violation of {path.name}", violation, allowed, s, "docs/theory.md, section 1")]
     if path.law == "lasso":
-        gap = duality_gap(path, s)
-        checks.append(_worst("duality gap of the lasso / loss at zero", gap, s, EXACT, "celer's convention"))
+        gap, allowed = np.maximum(duality_gap(path, s), 0.0), np.maximum(gap_rounding(path, s), EXACT)
+        checks.append(_worst("duality gap of the lasso", gap, allowed, s, "celer's convention"))
     return checks
 
 
-def _worst(name: str, values: Floats, s: Floats, bound: float, source: str) -> Check:
+def _worst(name: str, values: Floats, allowed: Floats, s: Floats, source: str) -> Check:
+    """The line of the value that is largest beside what is allowed there."""
     if not values.size:
-        return Check(name, 0.0, bound, None, True, source)
-    worst = int(values.argmax())
-    return Check(name, float(values[worst]), bound, float(s[worst]), bool(values[worst] <= bound), source)
+        return Check(name, 0.0, EXACT, None, True, source)
+    worst = int((values / allowed).argmax())
+    value, bound = float(values[worst]), float(allowed[worst])
+    return Check(name, value, bound, float(s[worst]), value <= bound, source)
 
 
 def _sample(path: Path, most: int = 20) -> Floats:
@@ -183,14 +195,10 @@ def _sample(path: Path, most: int = 20) -> Floats:
     return np.sort(np.concatenate([chosen, between, [beyond]]))
 
 
-def _monotone_check(path: Path, problem: LeastSquares) -> Check:
-    until = monotone_until(path)
-    source = "Berthier 2025, Theorem 2.1" if path.law == "lasso" else "derived, see docs"
-    return Check(f"|z| of {path.name} rises up to s =", until, None, None, None, source)
-
-
-def _rises(until: float) -> str:
-    return "at every s" if until == np.inf else f"up to s = {until:.4g}"
+def _monotone_check(path: Path) -> Check:
+    name = path.name.removeprefix("the ")
+    source = "Berthier 2025, Theorem 2.1" if path.law == "lasso" else "docs/theory.md, section 1"
+    return Check(f"{name} monotone up to s", monotone_until(path), None, None, None, source)
 
 
 def compare(flow: Path, lasso: Path | None = None) -> Certificate:
@@ -229,31 +237,34 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     problem = _common_problem(flow, lasso)
     flow, lasso = (replace(path, problem=problem) for path in (flow.instantaneous(), lasso.averaged()))
     s, distance, bound, until = _distance(flow, lasso, problem)
-    apart = _apart(s, distance, bound)
+    apart = _apart(s, distance, bound, np.maximum(kkt_rounding(flow, s) + kkt_rounding(lasso, s), EXACT))
     checks = (
         *_law_checks(lasso, _sample(lasso)),
         *_law_checks(flow, _sample(flow)),
-        Check("|z| of the lasso rises up to s =", until, None, None, None, "Berthier 2025, Theorem 2.1"),
+        Check("lasso monotone up to s", until, None, None, None, "Berthier 2025, Theorem 2.1"),
         apart,
     )
-    return Certificate(f"{flow!r}\nagainst\n{lasso!r}", _words(until, apart), checks, s, distance, bound)
+    spread = "std(y)" if problem.fit_intercept else "rms(y)"
+    units = f"{_UNITS}\nDistances are root mean squares of fitted values, as shares of {spread}."
+    title = f"{flow!r}\nagainst\n{lasso!r}"
+    return Certificate(title, _words(until, apart, spread), units, checks, s, distance, bound)
 
 
-def _apart(s: Floats, distance: Floats, bound: Floats) -> Check:
-    name, source = "distance of the averages, |.|_M / rms(y)", "derived, see docs"
+def _apart(s: Floats, distance: Floats, bound: Floats, rounding: Floats) -> Check:
+    name, source = "distance of averaged flow and lasso", "docs/theory.md, section 3"
     if not s.size:
         return Check(name, 0.0, 0.0, None, True, source)
     worst = int(distance.argmax())
-    holds = bool((distance <= bound + EXACT).all())
+    holds = bool((distance <= bound + rounding).all())
     return Check(name, float(distance[worst]), float(bound[worst]), float(s[worst]), holds, source)
 
 
-def _words(until: float, apart: Check) -> str:
+def _words(until: float, apart: Check, spread: str) -> str:
     if until == np.inf:
         return "The lasso path is monotone: the averaged flow is the lasso at every s."
     return (
         f"The averaged flow is the lasso up to s = {until:.4g}; beyond, they are at most "
-        f"{100 * apart.value:.2g} % of rms(y) apart, at s = {_short(apart.s)} "
+        f"{100 * apart.value:.2g} % of {spread} apart, at s = {_short(apart.s)} "
         f"(the bound there: {100 * (apart.bound or 0.0):.2g} %)."
     )
 
@@ -286,7 +297,7 @@ def _common_problem(flow: Path, lasso: Path) -> LeastSquares:
 
 
 def _distance(flow: Path, lasso: Path, problem: LeastSquares) -> tuple[Floats, Floats, Floats, float]:
-    """Times, distance and bound over rms(y) at all knots of both paths, and the s up to which the lasso is monotone."""
+    """Times, distance and bound over |y| at all knots of both paths, and the s up to which the lasso is monotone."""
     end = min(flow.domain[1], lasso.domain[1])
     s = np.union1d(flow.knots, lasso.knots)
     s = s[s <= end]

@@ -43,8 +43,10 @@ except ImportError:  # main says so; annotations are strings until typer reads t
 _WALKS = {"lasso": lasso_path, "flow": limit_flow}
 _FACTORS = {
     "std": "Penalty factors are the columns' standard deviations: this is the path of standardised columns, in the "
-    "columns' own units (--penalty-factor none penalises the columns as they are).",
-    "none": "Penalty factors are 1: columns are penalised as they are, so their units matter (with std they do not).",
+    "columns' own units, and λ is the alpha of scikit-learn's Lasso after StandardScaler (--penalty-factor none "
+    "penalises the columns as they are).",
+    "none": "Penalty factors are 1: columns are penalised as they are, so their units matter (with std they do not), "
+    "and λ is the alpha of scikit-learn's Lasso.",
 }
 _TOP = 10
 
@@ -64,7 +66,7 @@ class Job:
         Literal["std", "none"], typer.Option(help="The columns' deviations, as if they were standardised, or 1.")
     ] = "std"
     positive: Annotated[bool, typer.Option("--positive", help="Allow no negative coefficients.")] = False
-    weight_decay: Annotated[float, typer.Option(min=0, help="Constant l1 penalty, besides the path's own.")] = 0.0
+    weight_decay: Annotated[float, typer.Option(min=0, help="Constant l1 penalty, added to λ times the factor.")] = 0.0
     lambda_min: Annotated[float, typer.Option(min=0, help="Stop at this penalty.")] = 0.0
     max_knots: Annotated[int | None, typer.Option(min=1, help="Stop after this many knots.")] = None
     no_intercept: Annotated[bool, typer.Option("--no-intercept", help="Fit no intercept.")] = False
@@ -207,7 +209,8 @@ def _print(result: Result, summary: dict[str, Any]) -> None:
         console.print(result.certificate.summary)
     else:
         console.print(str(result.certificate), soft_wrap=True)
-    console.print(f"{result.problem.passes} passes over X, {result.seconds:.2g} s", style="dim")
+    passes = summary["passes"]
+    console.print(f"{passes} pass{'es' * (passes != 1)} over X, {result.seconds:.2g} s", style="dim")
     if job.out is not None:
         console.print(f"Written to {job.out}: {', '.join(job.files)}")
 
@@ -230,7 +233,8 @@ def _print_path(console: rich.console.Console, path: Path, problem: LeastSquares
         console.print("", table, "", sep="\n")
     if features.size > _TOP:
         console.print(f"... and {features.size - _TOP} features more.")
-    score = "" if summary["r_squared"] is None else f"R² {summary['r_squared']:.4f}, "
+    kind = "" if problem.fit_intercept else " (uncentred)"
+    score = "" if summary["r_squared"] is None else f"R²{kind} {summary['r_squared']:.4f}, "
     active = f"{np.count_nonzero(end)} of {end.size} coefficients nonzero"
     console.print(f"At the end: {active}, {score}intercept {summary['intercept']:.5g}.")
 

@@ -42,4 +42,6 @@ class Polygon:
         return self.averages[segment].toarray() * share + self.slopes[segment].toarray() * (1.0 - share)
 
     def _segment(self, s: Floats, side: Side) -> Ints:
+        if side not in ("left", "right"):
+            raise ValueError(f"side must be 'left' or 'right'; got {side!r}.")
         return np.searchsorted(self.knots, s, side=side)

@@ -28,7 +28,7 @@ Axis = Literal["s", "lambda", "l1"]
 _AXIS_LABELS = {
     "s": "time  s = 1/λ  (log scale)",
     "lambda": "penalty  λ = 1/s  (log scale)",
-    "l1": "norm of the coefficients  |x|₁",
+    "l1": "norm  |x|₁  of the coefficients",
 }
 
 _COLOURS = (
@@ -209,7 +209,8 @@ class PathDisplay:
         ax.set_ylim(low - (1.0 + 0.5 * len(self.curves)) * margin, high + margin)
         ax.axhline(0.0, color="0.5", linewidth=0.6, zorder=1)
         ax.spines[["top", "right"]].set_visible(False)
-        ax.set_xlabel(_AXIS_LABELS[self.x])
+        shown = " as shown" if self.x == "l1" and self.unit != "coefficient" else ""
+        ax.set_xlabel(_AXIS_LABELS[self.x] + shown)
         whose = f" ({self.curves[0].label})" if len(self.curves) == 1 else ""
         ax.set_ylabel(self.unit + whose, parse_math=False)
 

@@ -93,8 +93,9 @@ def monotone_by_design(
     index = np.flatnonzero(problem.design.norms)[: d if d <= n else _MOST_COLUMNS]
     norms = problem.design.norms[index]
     columns = problem.design.columns(index) / norms
+    names = [problem.feature_names[j] for j in index]
     gram = columns.T @ columns  # unit columns: z_j scales with |X_j|, so k_j becomes k_j / |X_j|
-    two_sided, reason = _inverses_dominant(gram, box.upper[index] / norms, min(n, d), budget)
+    two_sided, reason = _inverses_dominant(gram, box.upper[index] / norms, names, min(n, d), budget)
     if two_sided and index.size < np.count_nonzero(problem.design.norms):
         two_sided, reason = None, f"the first {index.size} columns satisfy the condition"
     if two_sided:
@@ -108,7 +109,9 @@ def _is_m_matrix(gram: Floats) -> bool:
     return bool(off.max(initial=0.0) <= DUST and np.linalg.eigvalsh(gram)[0] > DUST)
 
 
-def _inverses_dominant(gram: Floats, factor: Floats, rank: int, budget: int) -> tuple[bool | None, str]:
+def _inverses_dominant(
+    gram: Floats, factor: Floats, names: list[str], rank: int, budget: int
+) -> tuple[bool | None, str]:
     """Whether ``(M_II)^-1`` is diagonally dominant in the weights for all independent I, and a reason.
 
     Sets are ordered by their last column, so that a budget looks at all sets of the first few columns.
@@ -124,7 +127,7 @@ def _inverses_dominant(gram: Floats, factor: Floats, rank: int, budget: int) -> 
             sets = np.array([(*rest, last) for rest in itertools.combinations(range(last), others)])
             failing = _first_failing(gram, factor, sets)
             if failing is not None:
-                return False, f"columns {failing} violate the condition"
+                return False, f"columns {', '.join(names[j] for j in failing)} violate the condition"
     return True, f"all {seen} sets of columns satisfy the condition"
 
 

@@ -7,9 +7,10 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lassoflow.arrays import DUST, Floats
+from lassoflow.arrays import DUST, EPS, Floats
 from lassoflow.box import Box
 from lassoflow.path import Path
+from lassoflow.problem import LeastSquares
 
 EXACT = 1e-10
 """Relative violation up to which an exact path counts as exact."""
@@ -19,8 +20,8 @@ def kkt_violation(path: Path, s: ArrayLike) -> Floats:
     """By how much the law of a path fails at times s, relative to lambda_max: shape ``s.shape``.
 
     For the lasso the gradient at ``x = z / s`` must lie on the box over s where ``x_j != 0`` and inside it elsewhere.
-    For the limit flow the dual must lie in the box, and on it and at rest where ``x_j != 0``. All in units of the
-    gradient, over ``lambda_max = max_j |X_j'y| / n``.
+    For the limit flow the dual must lie in the box, and on it and at rest where ``x_j != 0``. Gradients are taken per
+    column of unit norm, over ``lambda_max = max_j |X_j'y| / (n |X_j|)``, so that no column's unit matters.
 
     Examples
     --------
@@ -31,7 +32,8 @@ def kkt_violation(path: Path, s: ArrayLike) -> Floats:
     """
     times = np.asarray(s, dtype=np.float64)
     problem, flat = path.require_problem("a certificate"), times.ravel()
-    if not flat.size or not problem.lambda_max:
+    per_norm, lambda_max = _unit_columns(problem)
+    if not flat.size or not lambda_max:
         return np.zeros(times.shape)
     average, flow = path.average(flat), path.instantaneous()(flat)
     slope = -problem.gradient(average)
@@ -40,7 +42,63 @@ def kkt_violation(path: Path, s: ArrayLike) -> Floats:
     if path.law == "flow":  # then the dual must rest on its face: it moves with -gradient - decay there
         moving = np.abs(-problem.gradient(flow) - np.sign(flow) * path.box.decay)
         violation = np.maximum(violation, np.where(flow != 0, moving, 0.0))
-    return np.reshape(violation.max(axis=1) / problem.lambda_max, times.shape)
+    worst = (problem.units.working_penalty(violation) * per_norm).max(axis=1)
+    return np.reshape(worst / lambda_max, times.shape)
+
+
+def kkt_rounding(path: Path, s: ArrayLike) -> Floats:
+    """What :func:`kkt_violation` may be from rounding alone: shape ``s.shape``.
+
+    ``8 eps sqrt(n) (|y| + sum_j |X_j| |x_j|) / n`` over lambda_max, the size of the numbers that cancel in a gradient:
+    some 1e-14, but more where y is nearly orthogonal to X or columns are nearly dependent.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> bool(kkt_rounding(lf.lasso_path(lf.LeastSquares([[1.0]], [2.0])), 3.0) < 1e-13)
+    True
+    """
+    times = np.asarray(s, dtype=np.float64)
+    problem = path.require_problem("a certificate")
+    lambda_max = _unit_columns(problem)[1]
+    scale = np.linalg.norm(problem.target) / problem.n_samples / lambda_max if lambda_max else 0.0
+    return scale * _gradient_rounding(path, times)
+
+
+def gap_rounding(path: Path, s: ArrayLike) -> Floats:
+    """What :func:`duality_gap` may be from rounding alone: shape ``s.shape``.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> bool(gap_rounding(lf.lasso_path(lf.LeastSquares([[1.0]], [2.0])), 3.0) < 1e-13)
+    True
+    """
+    times = np.asarray(s, dtype=np.float64)
+    path.require_problem("a certificate")
+    return 2 * _gradient_rounding(path, times) * _growth(path, times)
+
+
+def _gradient_rounding(path: Path, s: Floats) -> Floats:
+    """Rounding of ``X_j'R / n``, over ``|X_j| |y| / n``."""
+    n = path.require_problem("a certificate").n_samples
+    return 8 * EPS * math.sqrt(max(n, 16)) * _growth(path, s)
+
+
+def _growth(path: Path, s: Floats) -> Floats:
+    """``1 + sum_j |X_j| |x_j| / |y|``: how much larger than y the numbers are that a residual is made of."""
+    problem, flat = path.require_problem("a certificate"), s.ravel()
+    coef = np.maximum(np.abs(path.average(flat)), np.abs(path.instantaneous()(flat)))
+    size, energy = problem.units.working_coef(coef) @ problem.design.norms, np.linalg.norm(problem.target)
+    return np.reshape(1.0 + size / (energy or 1.0), s.shape)
+
+
+def _unit_columns(problem: LeastSquares) -> tuple[Floats, float]:
+    """One over the norm of each column, 0 for an empty one, and the lambda_max of columns so scaled; working units."""
+    norms = problem.design.norms
+    per_norm = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+    correlation = problem.design.rmatvec(problem.target / problem.n_samples)
+    return per_norm, float((np.abs(correlation) * per_norm).max())
 
 
 def _pressure(box: Box, s: Floats) -> tuple[Floats, Floats]:
@@ -61,7 +119,7 @@ def duality_gap(path: Path, s: ArrayLike) -> Floats:
     """Duality gap of the path's average as a lasso solution at 1/s, over the loss at zero: shape ``s.shape``.
 
     The dual point is the residual, scaled into the feasible set (the convention of celer: Massias, Gramfort & Salmon
-    2018); a side without penalty is given the width of rounding, ``1e-12 |X_j| |y| / n``.
+    2018); each side is widened by rounding, lest a side without penalty admit no dual point at all.
 
     Examples
     --------
@@ -78,7 +136,7 @@ def duality_gap(path: Path, s: ArrayLike) -> Floats:
     n, x = problem.n_samples, path.average(flat)
     residual = problem.residual(x)
     slope = problem.design.rmatvec(residual.T / n).T
-    dust = DUST * problem.design.norms * math.sqrt(energy) / n
+    dust = np.maximum(_gradient_rounding(path, flat), DUST)[:, None] * problem.design.norms * math.sqrt(energy) / n
     upper, lower = (np.asarray(problem.units.working_penalty(side)) for side in _pressure(path.box, flat))
     with np.errstate(divide="ignore", invalid="ignore"):
         room = np.where(slope > 0, (upper + dust) / slope, np.where(slope < 0, (lower + dust) / -slope, np.inf))

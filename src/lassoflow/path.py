@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from lassoflow.archive import read_arrays, write_arrays
-from lassoflow.arrays import Floats, read_matrix
+from lassoflow.arrays import Floats, read_matrix, read_nonnegative
 from lassoflow.box import Box
 from lassoflow.curve import Polygon, Side
 from lassoflow.problem import LeastSquares
@@ -80,6 +80,7 @@ class Path:
          s  lambda  dimension  l1_norm  intercept   x0   x1
     0  1.0     1.0          0      0.0        0.0  0.0  0.0
     1  2.0     0.5          1      1.0        0.0  1.0  0.0
+    2  inf     0.0          2      3.0        0.0  2.0  1.0
     """
 
     curve: Polygon
@@ -239,34 +240,48 @@ class Path:
         ValueError
             If gamma is not in [0, 1].
         """
-        if not 0.0 <= gamma <= 1.0:
+        blend = read_nonnegative(gamma, "gamma")
+        if blend > 1.0:
             raise ValueError(f"gamma must lie in [0, 1]; got {gamma!r}.")
-        return replace(self, blend=float(gamma))
+        return replace(self, blend=blend)
 
     # -- out and in -----------------------------------------------------------------------------------------------
 
     def to_frame(self, all_features: bool = False) -> pd.DataFrame:
-        """One row a knot: s, lambda, dimension, l1_norm, intercept, then each feature that is ever active.
+        """One row a knot and one for the end: s, lambda, dimension, l1_norm, intercept, then the features.
+
+        Rows are right limits but for the last, at the end of the domain (s = inf and lambda = 0 if complete). A
+        feature that is named like one of the other columns gets " (feature)" behind its name.
 
         Parameters
         ----------
         all_features : bool
             Whether to keep the columns of features that are never active, too.
-        """
-        import pandas as pd
 
-        values = self(self.knots)
-        active = (self.curve.averages != 0).sum(axis=0) + (self.curve.slopes != 0).sum(axis=0) > 0
-        keep = np.ones_like(active) if all_features else active
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ImportError("to_frame needs pandas: pip install 'lassoflow[frame]'") from None
+
+        s = np.append(self.knots, self.curve.stop)
+        values = np.vstack([self(self.knots), self.end])
         head = {
-            "s": self.knots,
-            "lambda": 1.0 / self.knots,
+            "s": s,
+            "lambda": 1.0 / s,
             "dimension": (values != 0).sum(axis=1),
             "l1_norm": np.abs(values).sum(axis=1),
-            "intercept": self.intercept(self.knots),
+            "intercept": self.frame.target_mean - values @ self.frame.feature_means,
         }
-        names = np.array(self.frame.feature_names, dtype=object)[keep]
-        return pd.concat([pd.DataFrame(head), pd.DataFrame(values[:, keep], columns=list(names))], axis=1)
+        active = (self.curve.averages != 0).sum(axis=0) + (self.curve.slopes != 0).sum(axis=0) > 0
+        keep = np.flatnonzero(active | all_features)
+        names = [self.frame.feature_names[j] for j in keep]
+        names = [f"{name} (feature)" if name in head else name for name in names]
+        return pd.concat([pd.DataFrame(head), pd.DataFrame(values[:, keep], columns=names)], axis=1)
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Write the path to an .npz file (no pickle, no X). :func:`lassoflow.load` reads it back.
@@ -276,10 +291,10 @@ class Path:
         write_arrays(file, _to_arrays(self))
 
     def __repr__(self) -> str:
-        count = self.knots.size
+        count, d = self.knots.size, len(self.frame.feature_names)
         span = f" for s from {self.knots[0]:.4g} to {self.knots[-1]:.4g}" if count else ""
         ended = "complete" if self.status == "complete" else f"stopped by {self.status} at s = {self.curve.stop:.4g}"
-        notes = [f"{count} knot{'s' * (count != 1)}{span}", f"{len(self.frame.feature_names)} features", ended]
+        notes = [f"{count} knot{'s' * (count != 1)}{span}", f"{d} feature{'s' * (d != 1)}", ended]
         return f"<Path of {self.name}: {', '.join(notes + ['exact'] * self.exact)}>"
 
     # -- checks ---------------------------------------------------------------------------------------------------

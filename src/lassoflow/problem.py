@@ -17,7 +17,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from lassoflow.arrays import EPS, Floats, read_matrix, read_vector, read_weights
+from lassoflow.arrays import EPS, Floats, read_matrix, read_switch, read_vector, read_weights
 from lassoflow.design import DenseDesign, Design, SparseDesign, Units
 
 _SAFE_EXPONENT = 200
@@ -71,7 +71,7 @@ class LeastSquares:
         self.n_samples, self.n_features = matrix.shape
         target = read_vector(y, "y", self.n_samples)
         self.sample_weight = read_weights(sample_weight, self.n_samples)
-        self.fit_intercept = bool(fit_intercept)
+        self.fit_intercept = read_switch(fit_intercept, "fit_intercept")
 
         self.units = Units(_exponent_beyond(matrix), _exponent(target))
         _refuse_overflow(self.units)
@@ -92,7 +92,8 @@ class LeastSquares:
         self._uncentred = None if self.fit_intercept else matrix
 
     def __repr__(self) -> str:
-        notes = [f"{self.n_samples} samples, {self.n_features} features"]
+        n, d = self.n_samples, self.n_features
+        notes = [f"{n} sample{'s' * (n != 1)}, {d} feature{'s' * (d != 1)}"]
         notes += ["intercept"] * self.fit_intercept + ["weighted"] * (self.sample_weight is not None)
         return f"<LeastSquares: {', '.join(notes)}>"
 
@@ -147,6 +148,8 @@ class LeastSquares:
             Its Euclidean norm over sqrt(n) is ``|x|_M``, in units of the working target.
         """
         working = self.units.working_coef(coef)
+        if working.shape[-1:] != (self.n_features,):
+            raise ValueError(f"coef must have shape (..., {self.n_features}); got {working.shape}.")
         rows = working.reshape(-1, self.n_features)
         active = np.flatnonzero(rows.any(axis=0))
         fitted: Floats = rows[:, active] @ self.design.columns(active).T
