@@ -64,6 +64,41 @@ def test_certificates_have_no_units(walk, scale):
     assert wrong.law == "flow" or not lf.certify(wrong).holds
 
 
+def test_a_small_column_counts_like_a_large_one():
+    rng = np.random.default_rng(0)
+    orthogonal = np.linalg.qr(rng.standard_normal((50, 4)))[0] * 50**0.5
+    X = orthogonal * [1e6, 1.0, 1.0, 1e-6]
+    flow = lf.limit_flow(lf.LeastSquares(X, X @ [1e-6, -2.0, 0.5, 3e6]), penalty_factor="std")
+    assert lf.certify(flow).holds
+    stretch = sp.diags_array([1.0, 1.0, 1.0, 1.5])
+    curve = replace(flow.curve, averages=flow.curve.averages @ stretch, slopes=flow.curve.slopes @ stretch)
+    assert lf.certify(replace(flow, curve=curve))["KKT violation of the limit flow"].value == pytest.approx(
+        0.5, rel=0.5
+    )
+
+
+@WALKS
+def test_what_double_precision_cannot_do_is_no_failure(walk):
+    """Hilbert's matrix, y all but orthogonal to X, and opposite columns without penalty."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 5))
+    y = rng.standard_normal(40)
+    nearly_orthogonal = y - X @ np.linalg.lstsq(X, y, rcond=None)[0] * (1 - 1e-9)
+    pairs = np.hstack([X, 1e-3 * rng.standard_normal((40, 5)) - X])
+    for design, response, factor in (
+        (1 / (1 + np.add.outer(np.arange(10.0), np.arange(10.0))), np.ones(10), None),
+        (X, nearly_orthogonal, None),
+        (pairs, y, [0.0, 1.0] * 5),
+    ):
+        certificate = lf.certify(walk(lf.LeastSquares(design, response), penalty_factor=factor))
+        assert certificate.holds, certificate
+
+
+def test_a_certificate_of_no_time_is_refused():
+    with pytest.raises(ValueError, match="at least one time"):
+        lf.certify(lf.lasso_path(DIABETES), s=[])
+
+
 def test_duality_gap_against_its_definition():
     rng = np.random.default_rng(3)
     problem, lam, x = gaussian(15, 8, 3), 0.05, rng.standard_normal(8)

@@ -145,7 +145,16 @@ def test_text_is_refused_by_name_or_encoded(write):
 
 
 def test_the_cell_that_spoils_a_column_is_shown(write):
-    refused(write("a,y\n1,1\n2,2\n3x,3\n"), "column 'a' holds text such as '3x'")
+    refused(write("a,y\n1,1\n2,2\n3x,3\n"), "column 'a' holds numbers and text such as '3x' in row 3")
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_decimal_commas_and_codes_for_missing_are_no_categories(tmp_path, one_hot):
+    path = tmp_path / "t.csv"
+    path.write_text("a;y\n" + "".join(f"{i},{i};{i}\n" for i in range(1, 9)))
+    refused(path, "column 'a' has decimal commas, such as '1,1'", target="y", one_hot=one_hot)
+    path.write_text("a,y\n" + "".join(f"{i},{i}\n" for i in range(1, 9)) + "?,9\n")
+    refused(path, r"column 'a' holds numbers and text such as '\?' in row 9", target="y", one_hot=one_hot)
 
 
 def test_numbers_stored_as_text_are_text(tmp_path):

@@ -117,6 +117,7 @@ def test_bad_data_is_refused_in_one_sentence(change, words):
         ({"penalty_factor": [1.0, 2.0]}, r"penalty_factor must have shape \(4,\) or \(2, 4\)"),
         ({"penalty_factor": [1.0, -1.0, 1.0, 1.0]}, "penalty_factor must hold numbers >= 0"),
         ({"penalty_factor": [1.0, np.nan, 1.0, 1.0]}, "penalty_factor must hold numbers >= 0"),
+        ({"penalty_factor": [1.0, 1e-200, 1.0, 1.0]}, "from 1e-150 to 1e150"),
         ({"penalty_factor": "sd"}, "penalty_factor must be an array or"),
         ({"penalty_factor": [["a"] * 4]}, "penalty_factor must hold numbers"),
         ({"weight_decay": -1.0}, "weight_decay must be"),
@@ -189,6 +190,20 @@ def test_a_constant_column_is_empty_once_centred(constant, sparse):
     assert problem.deviations[-1] == 0
     assert not lf.lasso_path(problem).end[-1]
     assert not lf.limit_flow(problem, penalty_factor="std").end[-1]
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_long_constant_columns_are_empty_too(sparse):
+    design = np.column_stack([np.full(100_000, 0.1), np.arange(100_000.0)])
+    problem = lf.LeastSquares(sp.csr_array(design) if sparse else design, np.arange(100_000.0), fit_intercept=True)
+    assert problem.deviations[0] == 0
+
+
+def test_means_far_from_zero_cost_no_digits():
+    shifted = X + 2.0**40
+    exact = lf.LeastSquares(shifted - 2.0**40, Y, fit_intercept=True)  # exact: the shift is a power of two
+    problem = lf.LeastSquares(shifted, Y, fit_intercept=True)
+    np.testing.assert_allclose(problem.gradient(np.ones(4)), exact.gradient(np.ones(4)), rtol=1e-12)
 
 
 def test_a_constant_response_gives_an_empty_path():

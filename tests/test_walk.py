@@ -351,6 +351,32 @@ def test_degenerate_families_with_every_option(family, law):
 
 
 @BOTH
+def test_a_face_that_came_and_went_may_come_again(law):
+    """It left because another did; refusing it for good was wrong by 6 % of lambda_max."""
+    X = np.array([[0, 0, 1, 0, 0], [0] * 5, [0, 0, 0, 1, 0], [1, 0, 1, 0, 1], [1, 1, 0, 1, 1], [0] * 5], dtype=float)
+    y = np.array([0.0, -1.0, 1.0, -1.0, 1.0, 0.0])
+    factor = np.array([[1.0, 1.0, 1.0, 2.0, 0.0], [0.0, 2.0, 0.0, np.inf, 2.0]])
+    path = SOLVERS[law](lf.LeastSquares(X, y), penalty_factor=factor)
+    assert law_violation(X, y, path, times_of(path), *factor) <= 1e-14
+
+
+@BOTH
+def test_nearly_dependent_columns_without_penalty(law):
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((20, 4))
+    X[:, 3] = X[:, :3].sum(axis=1) + 3e-13 * rng.standard_normal(20)
+    path = SOLVERS[law](lf.LeastSquares(X, rng.standard_normal(20)), penalty_factor=np.zeros(4))
+    assert path.knots.size == 0
+    assert path.to_frame().shape[0] == 1
+
+
+@BOTH
+def test_a_coefficient_that_ends_at_zero_is_zero(law):
+    path = SOLVERS[law](lf.LeastSquares([[1.0, 1, 0], [-1, -1, 1], [0, -1, -1]], [1.0, 0.0, -1.0]), positive=True)
+    np.testing.assert_array_equal(path.end != 0, [True, False, True])
+
+
+@BOTH
 @pytest.mark.parametrize("scales", [(1e-8, 1.0), (1.0, 1e-8), (1e-8, 1e-8), (1e12, 1e-20)])
 def test_small_and_large_units(law, scales):
     X, y = gaussian(20, 30)

@@ -92,5 +92,8 @@ def _sides(problem: LeastSquares, penalty_factor: ArrayLike | str | None) -> tup
         raise ValueError(f"penalty_factor must have shape ({d},) or (2, {d}); got {factor.shape}.")
     if not (factor >= 0).all():
         raise ValueError("penalty_factor must hold numbers >= 0 (inf bars a side); one is negative or NaN.")
+    extreme = (factor > 0) & (factor < np.inf) & ((factor < 1e-150) | (factor > 1e150))
+    if extreme.any():
+        raise ValueError("penalty_factor must hold 0, inf, or numbers from 1e-150 to 1e150; one is beyond.")
     upper, lower = np.broadcast_to(factor, (2, d)).copy()
     return upper, lower

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from lassoflow.arrays import EPS, Floats
+from lassoflow.arrays import EPS, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class Design(Protocol):
     """The working matrix X, of shape (n, d): everything the walk asks of it."""
 
     shape: tuple[int, int]
+    means: Floats
+    """Weighted means of the columns if they are centred, else zeros, shape (d,)."""
     norms: Floats
     """Euclidean norms of the columns, shape (d,); exactly 0 for columns that centring leaves empty."""
     passes: int
@@ -69,19 +71,25 @@ class Design(Protocol):
 class DenseDesign:
     """A working matrix in memory, centred and weighted explicitly where that is asked for."""
 
-    def __init__(self, X: Floats, means: Floats | None, root_weights: Floats | None) -> None:
-        raw = _column_norms(X) if means is not None else None
-        if means is not None:
-            X = np.subtract(X, means, order="F")
-        if root_weights is not None:
-            X = np.multiply(X, root_weights[:, None], order="F")
+    def __init__(self, X: Floats, weights: Floats | None, centre: bool) -> None:
+        n, d = self.shape = X.shape
+        self.passes = 0
+        self.means = np.zeros(d)
+        raw = _column_norms(X) if centre else None
+        if centre:
+            share = (np.ones(n) if weights is None else weights) / n
+            self.means = X.T @ share
+            X = np.subtract(X, self.means, order="F")
+            rest = X.T @ share  # a sum over many rows is rounded; what is left of it is not
+            X -= rest
+            self.means += rest
+        if weights is not None:
+            X = np.multiply(X, np.sqrt(weights)[:, None], order="F")
         self.norms = _column_norms(X)
         if raw is not None:
             self.norms = _without_dust(self.norms, raw)
             X[:, self.norms == 0] = 0.0
         self._X = X
-        self.shape = X.shape
-        self.passes = 0
 
     def column(self, j: int) -> Floats:
         """See :meth:`Design.column`."""
@@ -99,37 +107,49 @@ class DenseDesign:
 
 
 class SparseDesign:
-    """A sparse working matrix, centred and weighted implicitly: X itself is never made dense."""
+    """A sparse working matrix, centred and weighted implicitly: X itself is never made dense.
 
-    def __init__(self, X: sp.csc_array, means: Floats | None, root_weights: Floats | None) -> None:
-        n, d = X.shape
-        self._X = X
-        self._means = np.zeros(d) if means is None else means
-        self._weights = np.ones(n) if root_weights is None else root_weights
-        self.shape = (n, d)
+    Implicit centring is exact to rounding of the means: columns whose mean is 1e6 times their deviation keep 10 digits.
+    """
+
+    def __init__(self, X: sp.csc_array, weights: Floats | None, centre: bool) -> None:
+        n, d = self.shape = X.shape
         self.passes = 0
-        self.norms = self._norms()
+        self._X = X
+        self._weights = np.ones(n) if weights is None else np.sqrt(weights)
+        column = np.repeat(np.arange(d), np.diff(X.indptr))
+        square = self._weights[X.indices] ** 2
+        unstored = self._unstored(column, square)
+        self.means = np.zeros(d)
+        if centre:
+            self.means = X.T @ (self._weights**2 / n)
+            stored = np.bincount(column, square * (X.data - self.means[column]), d)
+            self.means += (stored - unstored * self.means) / n
+        self.norms = self._norms(column, square, unstored)
 
-    def _norms(self) -> Floats:
+    def _unstored(self, column: Ints, square: Floats) -> Floats:
+        """The weight of the zeros that are not stored, by column: exactly 0 where there are none."""
+        d = self.shape[1]
+        unstored = np.sum(self._weights**2) - np.bincount(column, square, d)
+        full = np.bincount(column, square > 0, d) == np.count_nonzero(self._weights)
+        return np.where(full, 0.0, np.maximum(unstored, 0.0))
+
+    def _norms(self, column: Ints, square: Floats, unstored: Floats) -> Floats:
         """Column norms about the means, without the cancellation of E x^2 - (E x)^2 and without underflow."""
         d = self.shape[1]
-        column = np.repeat(np.arange(d), np.diff(self._X.indptr))
         largest = np.zeros(d)
         np.maximum.at(largest, column, np.abs(self._X.data))
         scale = np.where(largest > 0, largest, 1.0)
-        data, means = self._X.data / scale[column], self._means / scale
-        weight = self._weights[self._X.indices] ** 2
-        stored = np.bincount(column, weight * (data - means[column]) ** 2, d)
-        unstored = np.sum(self._weights**2) - np.bincount(column, weight, d)
-        unstored[np.bincount(column, weight > 0, d) == np.count_nonzero(self._weights)] = 0.0
-        raw = np.sqrt(np.bincount(column, weight * data**2, d))
-        return scale * _without_dust(np.sqrt(stored + np.maximum(unstored, 0.0) * means**2), raw)
+        data, means = self._X.data / scale[column], self.means / scale
+        stored = np.bincount(column, square * (data - means[column]) ** 2, d)
+        raw = np.sqrt(np.bincount(column, square * data**2, d))
+        return scale * _without_dust(np.sqrt(stored + unstored * means**2), raw)
 
     def column(self, j: int) -> Floats:
         """See :meth:`Design.column`."""
         if self.norms[j] == 0:
             return np.zeros(self.shape[0])
-        column = np.full(self.shape[0], -self._means[j])
+        column = np.full(self.shape[0], -self.means[j])
         stored = slice(self._X.indptr[j], self._X.indptr[j + 1])
         column[self._X.indices[stored]] += self._X.data[stored]
         column *= self._weights
@@ -138,7 +158,7 @@ class SparseDesign:
     def columns(self, index: ArrayLike) -> Floats:
         """See :meth:`Design.columns`."""
         index = np.asarray(index, dtype=np.intp)
-        block = self._X[:, index].toarray() - self._means[index]
+        block = self._X[:, index].toarray() - self.means[index]
         block *= self._weights[:, None]
         block[:, self.norms[index] == 0] = 0.0
         return np.asfortranarray(block)
@@ -148,7 +168,7 @@ class SparseDesign:
         self.passes += 1
         weighted = (vector.T * self._weights).T
         product: Floats = self._X.T @ weighted
-        product -= np.multiply.outer(self._means, weighted.sum(axis=0))
+        product -= np.multiply.outer(self.means, weighted.sum(axis=0))
         product[self.norms == 0] = 0.0
         return product
 

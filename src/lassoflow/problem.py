@@ -77,17 +77,10 @@ class LeastSquares:
         _refuse_overflow(self.units)
         matrix = _scaled(matrix, -self.units.design)
         target = np.ldexp(target, -self.units.target)
-        weight = self.sample_weight
-        root = None if weight is None else np.sqrt(weight)
-        means = _means(matrix, weight) if self.fit_intercept else None
-        mean = float(np.average(target, weights=weight)) if self.fit_intercept else 0.0
-
-        self.design: Design = (
-            SparseDesign(matrix, means, root) if sp.issparse(matrix) else DenseDesign(matrix, means, root)
-        )
+        self.design = _design(matrix, self.sample_weight, self.fit_intercept)
         _refuse_unequal_scales(self.design, self.feature_names)
-        self.target = _centred_target(target, mean, root)
-        self.feature_means = np.ldexp(np.zeros(self.n_features) if means is None else means, self.units.design)
+        self.target, mean = _working_target(target, self.sample_weight, self.fit_intercept)
+        self.feature_means = np.ldexp(self.design.means, self.units.design)
         self.target_mean = float(np.ldexp(mean, self.units.target))
         self._uncentred = None if self.fit_intercept else matrix
 
@@ -111,14 +104,8 @@ class LeastSquares:
     @cached_property
     def deviations(self) -> Floats:
         """Weighted standard deviations of the columns (divisor n), shape (d,); 0 for constant columns."""
-        if self._uncentred is None:
-            centred = self.design.norms
-        else:
-            means = _means(self._uncentred, self.sample_weight)
-            root = None if self.sample_weight is None else np.sqrt(self.sample_weight)
-            kind = SparseDesign if sp.issparse(self._uncentred) else DenseDesign
-            centred = kind(self._uncentred, means, root).norms
-        return np.ldexp(centred / np.sqrt(self.n_samples), self.units.design)
+        centred = self.design if self._uncentred is None else _design(self._uncentred, self.sample_weight, centre=True)
+        return np.ldexp(centred.norms / np.sqrt(self.n_samples), self.units.design)
 
     def residual(self, coef: ArrayLike) -> Floats:
         """Working residuals ``sqrt(w) (y - x_0 - X x)``, in working units.
@@ -221,15 +208,17 @@ def _scaled(matrix: Any, exponent: int) -> Any:
     return np.ldexp(matrix, exponent)
 
 
-def _means(matrix: Any, weight: Floats | None) -> Floats:
-    n = matrix.shape[0]
-    ones = np.ones(n) if weight is None else weight
-    return np.asarray(matrix.T @ ones, dtype=np.float64) / n
+def _design(matrix: Any, weights: Floats | None, centre: bool) -> Design:
+    return SparseDesign(matrix, weights, centre) if sp.issparse(matrix) else DenseDesign(matrix, weights, centre)
 
 
-def _centred_target(target: Floats, mean: float, root: Floats | None) -> Floats:
-    """``sqrt(w) (y - mean)``, exactly zero where only rounding dust would be left."""
-    centred = target - mean
-    if mean and np.abs(centred).max() <= 16 * EPS * abs(mean):
-        centred = np.zeros_like(target)
-    return centred if root is None else centred * root
+def _working_target(target: Floats, weights: Floats | None, centre: bool) -> tuple[Floats, float]:
+    """``sqrt(w) (y - mean)``, exactly zero where only rounding dust would be left, and the mean."""
+    mean = 0.0
+    if centre:
+        mean = float(np.average(target, weights=weights))
+        mean += float(np.average(target - mean, weights=weights))
+        target = target - mean
+        if np.abs(target).max() <= 16 * EPS * abs(mean):
+            target = np.zeros_like(target)
+    return (target if weights is None else target * np.sqrt(weights)), mean

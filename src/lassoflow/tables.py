@@ -113,6 +113,7 @@ def read_table(
         raise TableError(f"no column is left to predict {target!r} from.")
 
     features, y, weight = ({name: _plain(name, raw) for name, raw in part.items()} for part in (columns, y, weight))
+    _refuse_near_numbers(features | y | weight)
     _refuse_text(y | weight, "the target and the weights must be numbers")
     if not one_hot:
         _refuse_text(features, "--one-hot makes 0/1 columns of text, --ignore leaves a column out")
@@ -327,6 +328,22 @@ def _refuse_text(columns: Columns, why: str) -> None:
         example = next((value for value in first if not _is_number(value)), first[0])
         plural = "columns {} hold" if len(texts) > 1 else "column {} holds"
         raise TableError(f"{plural.format(listed(texts))} text such as {example!r}: {why}.")
+
+
+def _refuse_near_numbers(columns: Columns) -> None:
+    """Columns that were meant to be numbers: dummies of their entries would make a fit of noise."""
+    for name, values in columns.items():
+        if values.dtype != object:
+            continue
+        texts = [(row, value) for row, value in enumerate(values, start=1) if isinstance(value, str)]
+        odd = [(row, value) for row, value in texts if not _is_number(value)]
+        if odd and all(_is_number(value.replace(".", "").replace(",", ".", 1)) for _, value in texts):
+            raise TableError(f"column {name!r} has decimal commas, such as {odd[0][1]!r}: write decimal points.")
+        if 0 < 2 * len(odd) < len(texts):
+            raise TableError(
+                f"column {name!r} holds numbers and text such as {odd[0][1]!r} in row {odd[0][0]}: correct it, leave "
+                "it empty if it is missing, or --ignore the column."
+            )
 
 
 def _is_number(value: str) -> bool:

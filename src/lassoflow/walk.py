@@ -70,6 +70,7 @@ class State:
         self.fit = ConeFit(problem.design, target, box.decay, tolerance)
         for j in np.flatnonzero(box.unpenalised).tolist():
             self.fit.enter(j, sign=0.0, bound=0.0)
+        self.rate_noise[box.unpenalised] = np.inf  # a box without width has no face to arrive at
         faces = [(box.upper == 0, 1.0), (box.lower == 0, -1.0)]
         self.idle = [(int(j), sign) for on_face, sign in faces for j in np.flatnonzero(on_face & ~box.unpenalised)]
 
