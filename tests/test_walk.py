@@ -361,6 +361,17 @@ def test_a_face_that_came_and_went_may_come_again(law):
 
 
 @BOTH
+def test_nearly_dependent_columns_that_cost_differently(law):
+    """A passive column whose rate was rounding once arrived at the box a second time, and the walk never ended."""
+    base = np.array([1.0, 2.0, -1.0, 1.0])
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        X = np.column_stack([2 * base, base]) + 1e-12 * rng.standard_normal((4, 2))
+        path = SOLVERS[law](lf.LeastSquares(X, [3.0, 1.0, 0.0, -1.0]), penalty_factor=[2.0, 0.5], weight_decay=0.004)
+        assert path.status == "complete"
+
+
+@BOTH
 def test_nearly_dependent_columns_without_penalty(law):
     rng = np.random.default_rng(3)
     X = rng.standard_normal((20, 4))

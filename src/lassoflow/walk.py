@@ -77,9 +77,13 @@ class State:
     def turn(self) -> None:
         """Find the direction of the present knot and the rate of the dual along it: one pass over X."""
         self.idle, cheaper = self.fit.solve(self.idle)
-        while cheaper is not None:
+        for _ in range(2 * self.dual.size):
+            if cheaper is None:
+                break
             self._jump(cheaper)
             self.idle, cheaper = self.fit.solve(self.idle)
+        else:
+            raise ArithmeticError("The walk could not choose among dependent columns; please report this problem.")
         self.rate: Floats = self.design.rmatvec(self.fit.residual / self.design.shape[0])
 
     def _jump(self, face: Face) -> None:
@@ -128,6 +132,7 @@ class State:
         wait = np.empty(rate.size)
         wait.fill(np.inf)
         np.divide(gap, speed, out=wait, where=speed > self.rate_noise)
+        wait[self.fit.index] = np.inf  # they rest on the box, whatever rounding says of their rate
         for j, sign in self.idle:
             if sign * rate[j] > 0:
                 wait[j] = np.inf
