@@ -195,7 +195,7 @@ class ConeFit:
                 return idle, None
             if self.enter(*face, bound=face[1]):
                 dropped = self._descend()
-            elif self._decay:
+            elif self._saves(face):
                 position = self.blocking(face, self.bound, self.coef)
                 if position is None:
                     return idle, face
@@ -208,6 +208,13 @@ class ConeFit:
                 refused.clear()
             idle = [other for other in idle if other != face] + dropped
         raise ArithmeticError("The cone fit did not settle; please report this problem.")
+
+    def _saves(self, face: Face) -> bool:
+        """Whether a face in the span of the passive columns is cheaper than they are, read off the costs alone."""
+        if not self._decay:
+            return False
+        change = self.sign * self.null_direction(face)
+        return bool(1.0 + change.sum() < -_DEPENDENT * np.abs(change).sum())
 
     def null_direction(self, face: Face) -> Floats:
         """How the passive coefficients change per unit of a face in their span, fitted values unchanged."""
