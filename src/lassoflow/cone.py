@@ -190,7 +190,6 @@ class ConeFit:
         for _ in range(_ROUNDS * (len(idle) + self._factor.size + 1)):
             face = self._steepest(idle, refused)
             if face is None:
-                self.coef[np.abs(self.coef) * self.norm <= self._noise] = 0.0
                 self._settled = True
                 return idle, None
             if self.enter(*face, bound=face[1]):

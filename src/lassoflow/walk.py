@@ -213,20 +213,20 @@ class Record:
         s = float(problem.units.time(self.times[-1]))
         return Progress(self.count, s, 1.0 / s, self.slopes[-1][0].size)
 
-    def curve(self, problem: LeastSquares, stop: float) -> Polygon:
+    def curve(self, problem: LeastSquares, noise: float, stop: float) -> Polygon:
         """All knots as a curve in the user's units."""
-        d = problem.n_features
         knots = np.asarray(problem.units.time(np.array(self.times[1:])), dtype=np.float64)
-        averages, slopes = (_stack(rows, d, problem) for rows in (self.averages, self.slopes))
+        averages, slopes = (_stack(rows, problem, noise) for rows in (self.averages, self.slopes))
         return Polygon(knots, averages, slopes, stop)
 
 
-def _stack(rows: list[tuple[Ints, Floats]], d: int, problem: LeastSquares) -> sp.csr_array:
-    """Sparse rows, given as (columns, working coefficients), as one matrix in the user's units."""
+def _stack(rows: list[tuple[Ints, Floats]], problem: LeastSquares, noise: float) -> sp.csr_array:
+    """Sparse rows, given as (columns, working coefficients), as one matrix in the user's units; noise becomes zero."""
     starts = np.cumsum([0, *(columns.size for columns, _ in rows)])
     columns = np.concatenate([columns for columns, _ in rows])
-    values = problem.units.coef(np.concatenate([values for _, values in rows]))
-    return sp.csr_array((values, columns, starts), shape=(len(rows), d))
+    values = np.concatenate([values for _, values in rows])
+    values[np.abs(values) * problem.design.norms[columns] <= noise] = 0.0
+    return sp.csr_array((problem.units.coef(values), columns, starts), shape=(len(rows), problem.n_features))
 
 
 def lasso_path(
@@ -381,7 +381,7 @@ def _walk(
     stop = np.inf if status == "complete" else float(problem.units.time(horizon))
     frame = Frame(problem.feature_names, problem.feature_means, problem.target_mean)
     blend = 1.0 if law == "lasso" else 0.0
-    return Path(record.curve(problem, stop), law, problem, box, frame, status, blend)
+    return Path(record.curve(problem, state.coef_noise, stop), law, problem, box, frame, status, blend)
 
 
 def _horizon(problem: LeastSquares, lambda_min: float) -> float:
