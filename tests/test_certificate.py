@@ -59,9 +59,9 @@ def test_certificates_have_no_units(walk, scale):
     X, y = load_diabetes(return_X_y=True)
     for problem in (lf.LeastSquares(scale * X, y), lf.LeastSquares(X, scale * y)):
         assert lf.certify(walk(problem)).holds
-    wrong = walk(lf.LeastSquares(X, scale * y))
-    wrong = replace(wrong, curve=replace(wrong.curve, averages=wrong.curve.averages * 1.001))
-    assert wrong.law == "flow" or not lf.certify(wrong).holds
+    path = walk(lf.LeastSquares(X, scale * y))
+    curve = replace(path.curve, averages=path.curve.averages * 1.001, slopes=path.curve.slopes * 1.001)
+    assert not lf.certify(replace(path, curve=curve)).holds
 
 
 def test_a_small_column_counts_like_a_large_one():
@@ -164,6 +164,20 @@ def test_monotone_until_is_where_a_coefficient_first_turns_back():
     before, after = np.abs(lasso.integral(np.linspace(0, until, 500))), np.abs(lasso.integral([until, 1.001 * until]))
     assert (np.diff(before, axis=0) >= -1e-9 * before.max()).all()
     assert (np.diff(after, axis=0) < 0).any()
+
+
+def test_the_distance_fails_where_it_should():
+    lasso, flow = lf.lasso_path(DIABETES), lf.limit_flow(DIABETES)
+    curve = replace(flow.curve, averages=flow.curve.averages * 1.01, slopes=flow.curve.slopes * 1.01)
+    certificate = lf.compare(replace(flow, curve=curve), lasso)
+    assert certificate["distance of averaged flow and lasso"].holds is False
+    assert certificate.summary.startswith("NOT certified: ")
+
+
+def test_a_stopped_path_claims_no_more_than_its_domain():
+    certificate = lf.compare(lf.limit_flow(DIABETES, max_knots=3))
+    assert "up to the end of the paths" in certificate.summary
+    assert certificate.s[-1] == lf.limit_flow(DIABETES, max_knots=3).domain[1]
 
 
 def test_compare_refuses_what_does_not_belong_together():

@@ -131,7 +131,7 @@ def test_json_is_strict_exact_and_alone(run):
     assert summary["settings"]["penalty_factor"] == "std"
     assert list(lasso["coef"]) == list(table.feature_names)
     assert list(lasso["coef"].values()) == path.end.tolist()
-    assert lasso["lambda_max"] == 1 / path.knots[0]
+    assert lasso["first_lambda"] == 1 / path.knots[0]
     assert lasso["intercept"] == path.intercept(np.inf, side="left")
     assert (lasso["knots"], lasso["status"], lasso["s_end"]) == (12, "complete", "inf")
     assert summary["certificate"]["holds"]
@@ -185,7 +185,7 @@ def test_nothing_to_find_is_still_an_answer(run, tmp_path):
         code, out, _ = run(command, source, "-t", "y", "--json", "--out", tmp_path / command)
         assert code == 0
         lasso = strict(out)["paths"]["lasso"]
-        assert (lasso["knots"], lasso["lambda_max"], lasso["coef"], lasso["r_squared"]) == (0, 0.0, {}, None)
+        assert (lasso["knots"], lasso["first_lambda"], lasso["coef"], lasso["r_squared"]) == (0, 0.0, {}, None)
     assert "0 of 2 coefficients nonzero, intercept 3." in run("path", source, "-t", "y")[1]
     assert run("path", "diabetes", "--lambda-min", "1e9", "--out", tmp_path / "none")[0] == 0
 

@@ -199,10 +199,11 @@ def test_long_constant_columns_are_empty_too(sparse):
     assert problem.deviations[0] == 0
 
 
-def test_means_far_from_zero_cost_no_digits():
+@pytest.mark.parametrize("sparse", [False, True])
+def test_means_far_from_zero_cost_no_digits(sparse):
     shifted = X + 2.0**40
     exact = lf.LeastSquares(shifted - 2.0**40, Y, fit_intercept=True)  # exact: the shift is a power of two
-    problem = lf.LeastSquares(shifted, Y, fit_intercept=True)
+    problem = lf.LeastSquares(sp.csr_array(shifted) if sparse else shifted, Y, fit_intercept=True)
     np.testing.assert_allclose(problem.gradient(np.ones(4)), exact.gradient(np.ones(4)), rtol=1e-12)
 
 

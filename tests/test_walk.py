@@ -13,6 +13,7 @@ from scipy.optimize import linprog, nnls
 from sklearn.linear_model import lars_path
 
 import lassoflow as lf
+from lassoflow.optimality import kkt_rounding
 from oracles import cases, compare, data, families, kkt, knots, rational
 
 SOLVERS = {"lasso": lf.lasso_path, "flow": lf.limit_flow}
@@ -369,6 +370,21 @@ def test_nearly_dependent_columns_that_cost_differently(law):
         X = np.column_stack([2 * base, base]) + 1e-12 * rng.standard_normal((4, 2))
         path = SOLVERS[law](lf.LeastSquares(X, [3.0, 1.0, 0.0, -1.0]), penalty_factor=[2.0, 0.5], weight_decay=0.004)
         assert path.status == "complete"
+
+
+@BOTH
+def test_slopes_so_large_that_z_moves_in_no_time(law):
+    """Halves of columns, all but dependent: under weight decay z moves by O(1) within one rounding of s."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        base = rng.integers(-2, 3, (6, 4)).astype(float)
+        distance = 10 ** rng.uniform(-12, -6)
+        X = np.hstack([base, base[:, :2] / 2]) + distance * rng.standard_normal((6, 6))
+        y, factor = rng.integers(-3, 4, 6).astype(float), rng.uniform(0.5, 2, 6)
+        path = SOLVERS[law](lf.LeastSquares(X, y), penalty_factor=factor, weight_decay=0.01)
+        assert (np.diff(path.knots) > 0).all()
+        allowed = np.maximum(1e-10, kkt_rounding(path, path.knots))
+        assert (lf.kkt_violation(path, path.knots) <= allowed).all()
 
 
 @BOTH

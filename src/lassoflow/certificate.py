@@ -157,7 +157,7 @@ def certify(path: Path, s: ArrayLike | None = None) -> Certificate:
     checks = (*_law_checks(path, times), _monotone_check(path))
     obeys = "satisfies" if all(check.holds is not False for check in checks) else "VIOLATES"
     until = checks[-1].value
-    monotone = "at every s" if until == np.inf else f"up to s = {until:.4g}"
+    monotone = "at every s" if until == np.inf else f"up to s = {min(until, path.domain[1]):.4g}"
     summary = f"{path.name.capitalize()} {obeys} its optimality conditions; it is monotone {monotone}."
     none = np.zeros(0)
     return Certificate(f"Certificate of {path!r}", summary, _UNITS, checks, none, none, none)
@@ -197,7 +197,7 @@ def _sample(path: Path, most: int = 20) -> Floats:
 
 def _monotone_check(path: Path) -> Check:
     name = path.name.removeprefix("the ")
-    source = "Berthier 2025, Theorem 2.1" if path.law == "lasso" else "docs/theory.md, section 1"
+    source = "docs/theory.md, section 3" if path.law == "lasso" else "docs/theory.md, section 1"
     return Check(f"{name} monotone up to s", monotone_until(path), None, None, None, source)
 
 
@@ -207,7 +207,7 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     The distance ``|average(s) - lasso(1/s)|_M``, with ``|v|_M = |X v| / sqrt(n)``, is at most
     ``(1/s) int_0^s |(z')_-|_M`` where ``(z')_-`` are the slopes of the lasso's z against the sign of z (derived, see
     docs, section 3). Times s, the distance is convex and the bound linear between knots, so that the inequality at
-    all knots of both paths proves it at every s. The bound vanishes iff the lasso is monotone: Berthier's theorem.
+    all knots of both paths proves it at every s. The bound vanishes iff the lasso is monotone.
 
     Parameters
     ----------
@@ -237,17 +237,18 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     problem = _common_problem(flow, lasso)
     flow, lasso = (replace(path, problem=problem) for path in (flow.instantaneous(), lasso.averaged()))
     s, distance, bound, until = _distance(flow, lasso, problem)
+    end = min(flow.domain[1], lasso.domain[1])
     apart = _apart(s, distance, bound, np.maximum(kkt_rounding(flow, s) + kkt_rounding(lasso, s), EXACT))
     checks = (
         *_law_checks(lasso, _sample(lasso)),
         *_law_checks(flow, _sample(flow)),
-        Check("lasso monotone up to s", until, None, None, None, "Berthier 2025, Theorem 2.1"),
+        Check("lasso monotone up to s", until, None, None, None, "docs/theory.md, section 3"),
         apart,
     )
     spread = "std(y)" if problem.fit_intercept else "rms(y)"
     units = f"{_UNITS}\nDistances are root mean squares of fitted values, as shares of {spread}."
     title = f"{flow!r}\nagainst\n{lasso!r}"
-    return Certificate(title, _words(until, apart, spread), units, checks, s, distance, bound)
+    return Certificate(title, _words(until, end, checks, spread), units, checks, s, distance, bound)
 
 
 def _apart(s: Floats, distance: Floats, bound: Floats, rounding: Floats) -> Check:
@@ -259,9 +260,14 @@ def _apart(s: Floats, distance: Floats, bound: Floats, rounding: Floats) -> Chec
     return Check(name, float(distance[worst]), float(bound[worst]), float(s[worst]), holds, source)
 
 
-def _words(until: float, apart: Check, spread: str) -> str:
-    if until == np.inf:
-        return "The lasso path is monotone: the averaged flow is the lasso at every s."
+def _words(until: float, end: float, checks: tuple[Check, ...], spread: str) -> str:
+    failing = [check.name for check in checks if check.holds is False]
+    if failing:
+        return f"NOT certified: {', '.join(failing)}."
+    if until >= end:
+        where = "at every s" if end == np.inf else f"up to the end of the paths, s = {end:.4g}"
+        return f"The lasso path is monotone: the averaged flow is the lasso {where}."
+    apart = checks[-1]
     return (
         f"The averaged flow is the lasso up to s = {until:.4g}; beyond, they are at most "
         f"{100 * apart.value:.2g} % of {spread} apart, at s = {_short(apart.s)} "
@@ -300,13 +306,14 @@ def _distance(flow: Path, lasso: Path, problem: LeastSquares) -> tuple[Floats, F
     """Times, distance and bound over |y| at all knots of both paths, and the s up to which the lasso is monotone."""
     end = min(flow.domain[1], lasso.domain[1])
     s = np.union1d(flow.knots, lasso.knots)
-    s = s[s <= end]
+    s = np.union1d(s[s < end], [end] if np.isfinite(end) else [])
     backward = problem.fitted(backward_slopes(lasso))
     until = first_backward(lasso, problem, backward)
     energy = float(np.linalg.norm(problem.target))
     if not s.size or not energy:
         return s[:0], s[:0], s[:0], until
-    distance = np.linalg.norm(problem.fitted(flow.average(s)) - problem.fitted(lasso.average(s)), axis=1)
+    gap = problem.fitted(flow.average(s, side="left")) - problem.fitted(lasso.average(s, side="left"))
+    distance = np.linalg.norm(gap, axis=1)
     # Integrate the piecewise constant |(z')_-|_M over [0, s], divided by s throughout so that nothing overflows.
     starts = np.concatenate(([0.0], lasso.knots, [np.inf]))
     share = np.clip(np.minimum(s[:, None], starts[1:]) / s[:, None] - starts[:-1] / s[:, None], 0.0, 1.0)

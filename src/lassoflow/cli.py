@@ -173,7 +173,7 @@ def _path_summary(path: Path, problem: LeastSquares) -> dict[str, Any]:
     null = problem.loss(np.zeros_like(end))
     return {
         "knots": path.knots.size,
-        "lambda_max": 1.0 / path.knots[0] if path.knots.size else 0.0,
+        "first_lambda": 1.0 / path.knots[0] if path.knots.size else 0.0,
         "status": path.status,
         "s_end": stop,
         "intercept": float(path.intercept(stop, side="left")),

@@ -217,13 +217,15 @@ class ConeFit:
 
     def null_direction(self, face: Face) -> Floats:
         """How the passive coefficients change per unit of a face in their span, fitted values unchanged."""
-        return -face[1] * self._factor.coordinates(self._design.column(face[0]))
+        j, sign = face
+        along = -sign * self._factor.coordinates(self._design.column(j))
+        along[np.abs(along) * self.norm <= _DEPENDENT * self._design.norms[j]] = 0.0  # columns that take no part
+        return along
 
     def blocking(self, face: Face, sign: Floats, values: Floats) -> int | None:
         """The passive column whose value, kept to a sign, is first at zero along a face's null direction; or None."""
         along = self.null_direction(face)
-        noise = _DEPENDENT * self._design.norms[face[0]] / self.norm
-        shrinking = (sign * along < -noise).nonzero()[0]
+        shrinking = (sign * along < 0).nonzero()[0]
         if not shrinking.size:
             return None
         return int(shrinking[np.argmin(np.abs(values[shrinking] / along[shrinking]))])

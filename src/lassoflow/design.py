@@ -107,10 +107,7 @@ class DenseDesign:
 
 
 class SparseDesign:
-    """A sparse working matrix, centred and weighted implicitly: X itself is never made dense.
-
-    Implicit centring is exact to rounding of the means: columns whose mean is 1e6 times their deviation keep 10 digits.
-    """
+    """A sparse working matrix, centred and weighted implicitly: X itself is never made dense."""
 
     def __init__(self, X: sp.csc_array, weights: Floats | None, centre: bool) -> None:
         n, d = self.shape = X.shape
@@ -120,12 +117,19 @@ class SparseDesign:
         column = np.repeat(np.arange(d), np.diff(X.indptr))
         square = self._weights[X.indices] ** 2
         unstored = self._unstored(column, square)
-        self.means = np.zeros(d)
+        self.means, self._offset = np.zeros(d), np.zeros(d)
+        raw = self._norms(column, square, unstored)
         if centre:
-            self.means = X.T @ (self._weights**2 / n)
-            stored = np.bincount(column, square * (X.data - self.means[column]), d)
-            self.means += (stored - unstored * self.means) / n
-        self.norms = self._norms(column, square, unstored)
+            share = self._weights**2 / n
+            # A column without unstored zeros can be centred explicitly; in others the mean cannot dwarf the deviation.
+            shift = np.where(np.diff(X.indptr) == n, X.T @ share, 0.0)
+            if shift.any():
+                self._X = sp.csc_array((X.data - shift[column], X.indices, X.indptr), X.shape)
+            self._offset = self._X.T @ share
+            stored = np.bincount(column, square * (self._X.data - self._offset[column]), d)
+            self._offset += (stored - unstored * self._offset) / n
+            self.means = shift + self._offset
+        self.norms = _without_dust(self._norms(column, square, unstored), raw)
 
     def _unstored(self, column: Ints, square: Floats) -> Floats:
         """The weight of the zeros that are not stored, by column: exactly 0 where there are none."""
@@ -135,21 +139,20 @@ class SparseDesign:
         return np.where(full, 0.0, np.maximum(unstored, 0.0))
 
     def _norms(self, column: Ints, square: Floats, unstored: Floats) -> Floats:
-        """Column norms about the means, without the cancellation of E x^2 - (E x)^2 and without underflow."""
+        """Column norms about the offset, without the cancellation of E x^2 - (E x)^2 and without underflow."""
         d = self.shape[1]
         largest = np.zeros(d)
         np.maximum.at(largest, column, np.abs(self._X.data))
         scale = np.where(largest > 0, largest, 1.0)
-        data, means = self._X.data / scale[column], self.means / scale
-        stored = np.bincount(column, square * (data - means[column]) ** 2, d)
-        raw = np.sqrt(np.bincount(column, square * data**2, d))
-        return scale * _without_dust(np.sqrt(stored + unstored * means**2), raw)
+        data, offset = self._X.data / scale[column], self._offset / scale
+        stored = np.bincount(column, square * (data - offset[column]) ** 2, d)
+        return scale * np.sqrt(stored + unstored * offset**2)
 
     def column(self, j: int) -> Floats:
         """See :meth:`Design.column`."""
         if self.norms[j] == 0:
             return np.zeros(self.shape[0])
-        column = np.full(self.shape[0], -self.means[j])
+        column = np.full(self.shape[0], -self._offset[j])
         stored = slice(self._X.indptr[j], self._X.indptr[j + 1])
         column[self._X.indices[stored]] += self._X.data[stored]
         column *= self._weights
@@ -158,7 +161,7 @@ class SparseDesign:
     def columns(self, index: ArrayLike) -> Floats:
         """See :meth:`Design.columns`."""
         index = np.asarray(index, dtype=np.intp)
-        block = self._X[:, index].toarray() - self.means[index]
+        block = self._X[:, index].toarray() - self._offset[index]
         block *= self._weights[:, None]
         block[:, self.norms[index] == 0] = 0.0
         return np.asfortranarray(block)
@@ -168,7 +171,7 @@ class SparseDesign:
         self.passes += 1
         weighted = (vector.T * self._weights).T
         product: Floats = self._X.T @ weighted
-        product -= np.multiply.outer(self.means, weighted.sum(axis=0))
+        product -= np.multiply.outer(self._offset, weighted.sum(axis=0))
         product[self.norms == 0] = 0.0
         return product
 

@@ -105,7 +105,7 @@ class Path:
 
     @property
     def knots(self) -> Floats:
-        """Times s of the events, increasing, shape (k,); the first is 1 / lambda_max."""
+        """Times s of the events, increasing, shape (k,)."""
         return self.curve.knots
 
     @property
@@ -229,7 +229,10 @@ class Path:
         return self.relaxed(1.0)
 
     def instantaneous(self) -> Path:
-        """The path of slopes z': of a flow itself, of a lasso path the least-squares refit on its support."""
+        """The path of slopes z': of a flow itself, of a lasso path the least-squares refit on its support.
+
+        With weight decay it is the fit on the support at that penalty alone.
+        """
         return self.relaxed(0.0)
 
     def relaxed(self, gamma: float) -> Path:

@@ -149,14 +149,13 @@ class State:
     def advance(self, event: Event) -> None:
         """Walk to an event and note the faces it leaves behind."""
         fit, box, then = self.fit, self.box, self.s + event.wait
-        if then > self.s:  # else the event is here: faces only gather
-            self.lingers = event.wait <= _SIMULTANEOUS * then and self._is_small(event.wait * fit.coef, then)
+        near = event.wait <= _SIMULTANEOUS * then and self._is_small(event.wait * fit.coef, then)
+        self.lingers = self.s > 0 and (near or then == self.s)
+        if event.wait > 0:  # slopes may be so large that z moves although s, rounded, does not
             self.idle = [face for face in self.idle if self._stays(*face)]
             self.s = then
             self.dual += event.wait * self.rate
             self._move(event.wait * fit.coef)
-        else:
-            self.lingers = self.s > 0
         for position in event.returns[::-1].tolist():
             j, sign = fit.drop(position)
             self.integral[j] = 0.0
