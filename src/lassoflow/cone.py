@@ -77,7 +77,8 @@ class Factor:
             self._Q[:, :m], self._R[:m, :m], position, which="col", overwrite_qr=True, check_finite=False
         )
         m -= 1
-        self._Q[:, :m], self._R[:m, :m] = Q[:, :m], R[:m]  # a square Q comes back square
+        if not (np.may_share_memory(Q, self._Q) and np.may_share_memory(R, self._R)):  # else updated in place
+            self._Q[:, :m], self._R[:m, :m] = Q[:, :m], R[:m]
         Q = self._Q[:, :m]
         self._projection[:m] = self.target @ Q
         self.residual = self.target - Q @ self._projection[:m]
