@@ -387,6 +387,36 @@ def test_slopes_so_large_that_z_moves_in_no_time(law):
         assert (lf.kkt_violation(path, path.knots) <= allowed).all()
 
 
+def nearly_dependent(seed, factors):
+    """Integer columns and sums of two of them, off by 1e-12 to 1e-6; penalty factors of either side."""
+    rng = np.random.default_rng(seed)
+    n, d = rng.integers(4, 16, 2)
+    X = rng.integers(-3, 4, (n, d)).astype(float)
+    sums = X[:, rng.integers(0, d, d)] + X[:, rng.integers(0, d, d)]
+    X = np.hstack([X, sums + 10 ** rng.uniform(-12, -6) * rng.standard_normal((n, d))])
+    y = rng.integers(-4, 5, n).astype(float)
+    sides = rng.choice(factors, (2, 2 * d) if np.inf in factors else 2 * d)
+    return X, y, sides, rng.choice([0.0, 0.02, 0.1])
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("factors", "seeds"),
+    [
+        # z grows to 1e9 and comes back: what it carries then of its rounding once showed as 1e-5 of lambda_max.
+        ([0, 0.5, 1, 2, np.inf], [*range(400), 6175, 7453]),
+        # A face entered and came straight out for ever; an exchange chose a column that could not leave.
+        ([0, 0.5, 1, 2], [*range(200), 1466, 3372, 5328, 6119]),
+    ],
+)
+def test_nearly_dependent_columns_with_factors_of_all_kinds(law, factors, seeds):
+    for seed in seeds:
+        X, y, sides, decay = nearly_dependent(seed, factors)
+        path = SOLVERS[law](lf.LeastSquares(X, y), penalty_factor=sides, weight_decay=decay)
+        allowed = np.maximum(1e-10, kkt_rounding(path, path.knots))
+        assert (lf.kkt_violation(path, path.knots) <= allowed).all(), seed
+
+
 @BOTH
 def test_nearly_dependent_columns_without_penalty(law):
     rng = np.random.default_rng(3)

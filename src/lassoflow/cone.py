@@ -25,6 +25,8 @@ Face = tuple[int, float]
 """A coordinate and the sign, +1 or -1, that its coefficient may take."""
 
 _ROUNDS = 20
+_PATIENCE = 3
+"""How often a face may come straight out again, in one solve, before its gain counts as rounding."""
 _DEPENDENT = 1e-12
 """Relative distance from the span of others below which a column counts as dependent on them; QR leaves some 1e-14."""
 
@@ -53,7 +55,7 @@ class Factor:
         inner = column @ Q
         rest = column - Q @ inner
         height = math.sqrt(rest @ rest)
-        if height < 0.5 * norm:  # then rounding spoilt it; "twice is enough" (Giraud et al. 2005)
+        if height < 0.25 * norm:  # then rounding spoilt it; "twice is enough" (Giraud et al. 2005)
             correction = rest @ Q
             rest -= Q @ correction
             inner += correction
@@ -102,9 +104,26 @@ class Factor:
         projection = self._projection[: self.size]
         return projection if linear is None else projection - self._back(linear, trans=1)
 
-    def coordinates(self, column: Floats) -> Floats:
-        """``argmin_w |column - X_P w|``, shape (size,)."""
-        return self._back(column @ self._Q[:, : self.size])
+    def coordinates(self, column: Floats, norm: float) -> Floats:
+        """``argmin_w |column - X_P w|``, shape (size,), for a column in the span; 0 where others can do without.
+
+        Setting w_j to 0 costs w_j times the distance of column j from the others of P; where that is rounding, the
+        column could not be exchanged for column j.
+        """
+        R, inner = self._R[: self.size, : self.size], column @ self._Q[:, : self.size]
+        lengths, rounding = np.linalg.norm(R, axis=0), 2 * _DEPENDENT * norm
+        along, inverse, among = self._back(inner), lapack.dtrtri(R)[0], np.arange(self.size)
+        while True:
+            distance = 1.0 / np.linalg.norm(inverse, axis=1)
+            part = np.abs(along[among])
+            weak = (part * distance <= rounding) & (part * lengths[among] > rounding)
+            if not weak.any():
+                along[np.abs(along) * lengths <= rounding] = 0.0
+                return along
+            among = np.delete(among, np.argmin(np.where(weak, part * distance, np.inf)))
+            inverse = np.linalg.pinv(R[:, among])
+            along[:] = 0.0
+            along[among] = inverse @ inner
 
     def _back(self, vector: Floats, trans: int = 0) -> Floats:
         """``R^-1 vector`` or ``R^-T vector`` in place of a buffer larger than R."""
@@ -158,6 +177,11 @@ class ConeFit:
         """``y - X d``, shape (n,)."""
         return self._factor.fit_residual(self._linear())
 
+    def minimiser(self, penalty: Floats) -> tuple[Floats, Floats]:
+        """``argmin_x |y - X x|^2 / (2 n) + <penalty, x>`` over the passive columns, and its residual."""
+        linear = penalty * self.residual.size
+        return self._factor.solve(linear), self._factor.fit_residual(linear)
+
     def enter(self, j: int, sign: float, bound: float) -> bool:
         """Make a column passive, with the face and the bound on its sign, unless it depends on the others."""
         m, norm = self._factor.size, float(self._design.norms[j])
@@ -188,6 +212,7 @@ class ConeFit:
         """
         idle = idle if self._settled else idle + self._descend()
         refused: set[Face] = set()
+        bounced: list[Face] = []
         for _ in range(_ROUNDS * (len(idle) + self._factor.size + 1)):
             face = self._steepest(idle, refused)
             if face is None:
@@ -204,8 +229,9 @@ class ConeFit:
                 dropped = [face]
             if dropped == [face]:
                 refused.add(face)  # nothing came of it: only rounding makes its entry look worthwhile
-            else:
-                refused.clear()
+            else:  # other columns have changed, so that it may be worthwhile now; but not for ever
+                bounced += [face] if face in dropped else []
+                refused = {other for other in bounced if bounced.count(other) >= _PATIENCE}
             idle = [other for other in idle if other != face] + dropped
         raise ArithmeticError("The cone fit did not settle; please report this problem.")
 
@@ -219,9 +245,7 @@ class ConeFit:
     def null_direction(self, face: Face) -> Floats:
         """How the passive coefficients change per unit of a face in their span, fitted values unchanged."""
         j, sign = face
-        along = -sign * self._factor.coordinates(self._design.column(j))
-        along[np.abs(along) * self.norm <= _DEPENDENT * self._design.norms[j]] = 0.0  # columns that take no part
-        return along
+        return -sign * self._factor.coordinates(self._design.column(j), float(self._design.norms[j]))
 
     def blocking(self, face: Face, sign: Floats, values: Floats) -> int | None:
         """The passive column whose value, kept to a sign, is first at zero along a face's null direction; or None."""
@@ -248,6 +272,9 @@ class ConeFit:
         while True:
             goal = self._factor.solve(self._linear())
             signed = self.bound.nonzero()[0]
+            if not signed.size:
+                self.coef[:] = goal
+                return dropped
             kept = self.bound[signed] * goal[signed]
             small = kept * self.norm[signed] <= self._noise
             if not small.any():

@@ -31,6 +31,9 @@ from lassoflow.problem import LeastSquares
 _SIMULTANEOUS = 1e-12
 """Relative distance, in time and in z, below which the path shows two events as one knot."""
 
+_FORGET = 8.0
+"""How many times larger z must have been for its rounding to be worth a solve and a pass over X."""
+
 _NONE: Ints = np.zeros(0, dtype=np.intp)
 _NEVER: Floats = np.zeros(0)
 
@@ -61,11 +64,11 @@ class State:
         n, d = problem.design.shape
         self.design, self.box, self.law = problem.design, box, law
         target = problem.target
-        tolerance = 8 * EPS * np.sqrt(max(n, 16))
+        tolerance = 16 * EPS * np.sqrt(max(n, 16))
         self.target_norm = float(np.sqrt(target @ target))
         self.rate_noise: Floats = tolerance * problem.design.norms * self.target_norm / n
         self.coef_noise = tolerance * self.target_norm
-        self.s, self.lingers = 0.0, False
+        self.s, self.peak, self.lingers = 0.0, 0.0, False
         self.dual, self.integral = np.zeros(d), np.zeros(d)
         self.fit = ConeFit(problem.design, target, box.decay, tolerance)
         for j in np.flatnonzero(box.unpenalised).tolist():
@@ -119,7 +122,7 @@ class State:
         if arrivals.size > 1 or (arrivals.size and returning.size):
             late = (arrive[arrivals] - wait) * (np.abs(self.rate[arrivals]) - self.box.decay)
             arrivals = arrivals[late <= self.rate_noise[arrivals] * then]
-        return Event(wait, arrivals, returning[leave <= wait])
+        return Event(wait, arrivals, returning[leave <= wait] if returning.size else _NONE)
 
     def _arrivals(self) -> Floats:
         """How long until each coordinate reaches the face it moves to, shape (d,)."""
@@ -144,6 +147,8 @@ class State:
         if self.law == "flow":
             return _NONE, _NEVER
         returning = (fit.sign * fit.coef * fit.norm < -self.coef_noise).nonzero()[0]
+        if not returning.size:
+            return _NONE, _NEVER
         return returning, np.abs(self.integral[fit.index[returning]] / fit.coef[returning])
 
     def advance(self, event: Event) -> None:
@@ -160,6 +165,8 @@ class State:
             j, sign = fit.drop(position)
             self.integral[j] = 0.0
             self.idle.append((j, sign))
+        if event.returns.size and self.peak > _FORGET * then * self.target_norm:
+            self._restore()
         self.idle += [(j, 1.0 if self.rate[j] > 0 else -1.0) for j in event.arrivals.tolist()]
         for j, sign in self.idle:
             self.dual[j] = sign * ((box.upper if sign > 0 else box.lower)[j] + box.decay * self.s)
@@ -173,11 +180,27 @@ class State:
         fit = self.fit
         values = self.integral[fit.index] + step
         if self.law == "lasso":
-            zero = (np.abs(values) * fit.norm <= self.coef_noise * self.s).nonzero()[0]
-            values[zero] = 0.0
+            size = np.abs(values)
+            self.peak = max(self.peak, float(size @ fit.norm))
+            zero = (size * fit.norm <= self.coef_noise * self.s).nonzero()[0]
             fit.bound[:] = 0.0
-            fit.bound[zero] = fit.sign[zero]
+            if zero.size:
+                values[zero] = 0.0
+                fit.bound[zero] = fit.sign[zero]
         self.integral[fit.index] = values
+
+    def _restore(self) -> None:
+        """Solve z and the dual anew from their law if z was once much larger, and so is the rounding it carries."""
+        fit, box, s = self.fit, self.box, self.s
+        side = np.where(fit.sign > 0, box.upper[fit.index], box.lower[fit.index])
+        coef, residual = fit.minimiser(fit.sign * (side / s + box.decay))
+        size = s * float(np.abs(coef) @ fit.norm)
+        if self.peak <= _FORGET * max(size, s * self.target_norm):
+            return
+        self.peak = 0.0
+        self.integral[fit.index] = 0.0
+        self._move(s * coef)
+        self.dual = self.design.rmatvec(s * residual / self.design.shape[0])
 
     def _stays(self, j: int, sign: float) -> bool:
         """Whether an idle face is still touched: the dual does not move inwards, the face does not run away."""
@@ -202,7 +225,7 @@ class Record:
         if state.lingers:
             for rows in (self.times, self.averages, self.slopes):
                 del rows[-1]
-        support = (state.integral != 0).nonzero()[0]
+        support = state.integral.nonzero()[0]
         self.times.append(state.s)
         self.averages.append((support, state.integral[support] / (state.s or 1.0)))
         self.slopes.append((state.fit.index.copy(), state.fit.coef.copy()))
@@ -221,9 +244,9 @@ class Record:
 
 def _stack(rows: list[tuple[Ints, Floats]], problem: LeastSquares, noise: float) -> sp.csr_array:
     """Sparse rows, given as (columns, working coefficients), as one matrix in the user's units; noise becomes zero."""
-    starts = np.cumsum([0, *(columns.size for columns, _ in rows)])
-    columns = np.concatenate([columns for columns, _ in rows])
-    values = np.concatenate([values for _, values in rows])
+    supports, coefs = zip(*rows, strict=True)
+    starts = np.cumsum([0, *map(len, supports)])
+    columns, values = np.concatenate(supports), np.concatenate(coefs)
     values[np.abs(values) * problem.design.norms[columns] <= noise] = 0.0
     return sp.csr_array((problem.units.coef(values), columns, starts), shape=(len(rows), problem.n_features))
 
