@@ -2,7 +2,9 @@
 
 from lassoflow.certificate import Certificate, certify, compare
 from lassoflow.display import PathDisplay
+from lassoflow.flow import gradient_flow
 from lassoflow.monotonicity import monotone_by_design, monotone_until
+from lassoflow.network import PowerNetwork, ProductNetwork, SquareNetwork
 from lassoflow.optimality import duality_gap, kkt_violation
 from lassoflow.path import Path, load
 from lassoflow.problem import LeastSquares
@@ -15,9 +17,13 @@ __all__ = [
     "LeastSquares",
     "Path",
     "PathDisplay",
+    "PowerNetwork",
+    "ProductNetwork",
+    "SquareNetwork",
     "certify",
     "compare",
     "duality_gap",
+    "gradient_flow",
     "kkt_violation",
     "lasso_path",
     "limit_flow",

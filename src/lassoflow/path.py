@@ -25,8 +25,8 @@ from lassoflow.problem import LeastSquares
 if TYPE_CHECKING:
     import pandas as pd
 
-Law = Literal["lasso", "flow"]
-Status = Literal["complete", "lambda_min", "max_knots"]
+Law = Literal["lasso", "flow", "network"]
+Status = Literal["complete", "lambda_min", "max_knots", "until"]
 
 _FORMAT = 1
 
@@ -99,6 +99,7 @@ class Path:
         views = {
             "lasso": {1.0: "the lasso", 0.0: "the lasso's refit"},
             "flow": {0.0: "the limit flow", 1.0: "the limit flow's average"},
+            "network": {0.0: "the gradient flow", 1.0: "the gradient flow's average"},
         }[self.law]
         own = next(iter(views.values()))
         return views.get(self.blend, f"{own}, blend {self.blend:g}")
