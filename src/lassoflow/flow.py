@@ -69,8 +69,11 @@ class _Integration:
         """The largest coefficient of a fit on a single column."""
         self.fastest = float(np.abs(self.r).max(initial=0.0))
         log_small = math.log(_SMALL * rtol * self.size) if self.size else 0.0
+        if branches.power < np.inf and self.size:  # tails are heavy: what is left out adds up over a jump's width
+            log_small += 0.5 * min(0.0, (branches.log_scale - math.log(self.size)) / branches.power)
         self.threshold = float(branches.gap_of(log_small))
         self.leave = float(branches.gap_of(log_small + math.log(_LEAVE)))
+        self.steepest = float(branches.steepness(branches.gap_of(math.log(self.size)))) if self.size else 1.0
         self.s, self.step = 0.0, 0.0
         self.z, self.theta = np.zeros(d), np.zeros(d)
         self.active = _Active()
@@ -134,7 +137,7 @@ class _Integration:
             why, count, rejected, self.step, times, gaps, sums = rosenbrock.advance(
                 b.power, b.rate, b.log_scale, b.decay, sign * self.r[index], matrix, gap, z, width, self.s, self.step,
                 stop, self.rtol, self.size, self.r[rest], others, base[rest], b.upper[rest], b.lower[rest],
-                self.threshold, self.leave, 10**9, 1e-10 * self.fastest,
+                self.threshold, self.leave, self.steepest, 10**9, 1e-10 * self.fastest,
             )  # fmt: skip
             found.append(Stretch(index, sign, times, gaps, sums, frozen))
             gap, z = gaps[-1, 0], sums[-1, 0]

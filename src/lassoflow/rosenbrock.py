@@ -79,23 +79,24 @@ def branch(power, rate, log_scale, g, log_cap):
     return inside * (1.0 + power * (inner - g) / inner), power * inside / inner
 
 
-def _solve_loops(factor, vector):
+def _solve_loops(factor, transposed, vector):
+    """``(F F')^-1 vector`` with both triangles stored by rows, so that the inner loops vectorise."""
     m = vector.size
     solution = vector.copy()
     for i in range(m):
-        total = solution[i]
-        for j in range(i):
-            total -= factor[i, j] * solution[j]
-        solution[i] = total / factor[i, i]
+        pivot = solution[i] / factor[i, i]
+        solution[i] = pivot
+        for j in range(i + 1, m):
+            solution[j] -= transposed[i, j] * pivot
     for i in range(m - 1, -1, -1):
-        total = solution[i] / factor[i, i]
-        solution[i] = total
+        pivot = solution[i] / factor[i, i]
+        solution[i] = pivot
         for j in range(i):
-            solution[j] -= factor[i, j] * total
+            solution[j] -= factor[i, j] * pivot
     return solution
 
 
-def _solve_lapack(factor, vector):
+def _solve_lapack(factor, transposed, vector):
     return sla.cho_solve((factor, True), vector, check_finite=False)
 
 
@@ -125,6 +126,7 @@ def step(power, rate, log_scale, decay, r, M, g, z, width, s, h, log_cap):
         stages[:] = np.nan
         return stages, cumulated
     factor = np.linalg.cholesky(matrix)
+    transposed = np.ascontiguousarray(factor.T)
     drift_x = 2.0 * decay * far  # how x changes with s alone: the far face moves away at twice the decay
     drift = np.dot(M, drift_x)
     for i in range(8):
@@ -137,7 +139,7 @@ def step(power, rate, log_scale, decay, r, M, g, z, width, s, h, log_cap):
             moved = width + 2.0 * decay * _TIMES[i] * h
             x = active(power, rate, log_scale, at, moved, log_cap)[0]
         right = decay - r + np.dot(M, x) + correction + h * _SHIFTS[i] * drift
-        k = a * _solve(factor, root * right) / root
+        k = a * _solve(factor, transposed, root * right) / root
         stages[i] = k
         cumulated[i] = a * (x + z_correction + h * _SHIFTS[i] * drift_x - slope * k)
     return stages, cumulated
@@ -149,14 +151,13 @@ FULL, STOP, ARRIVAL, LEAVE, FLIP, STATIONARY, STUCK = range(7)
 @_compile
 def advance(
     power, rate, log_scale, decay, r, M, g, z, width, s, h, stop,
-    tol, size, others_r, others_M, others_dual, upper, lower, threshold, leave, most, least_rate,
+    tol, size, others_r, others_M, others_dual, upper, lower, threshold, leave, steepest, most, least_rate,
 ):  # fmt: skip
     """Step until something happens; returns what, the state there, and the record of the steps taken."""
     m, rows = g.size, 64
     times, gaps, sums = np.zeros(rows + 1), np.zeros((rows + 1, 4, m)), np.zeros((rows + 1, 4, m))
     count, rejected, why = 0, 0, FULL
     kappa = rate if power == np.inf else power / threshold
-    floor = 0.0
     times[0] = s
     while count < rows:
         x, slope, far = active(power, rate, log_scale, g, width, 700.0)
@@ -200,7 +201,7 @@ def advance(
             if near.max() > 1e3 * largest or beyond.max() > 1e3 * largest:
                 ok, error = False, 1e3
             else:
-                relative = (near_slope + beyond_slope) / (near + beyond + 1e-300)
+                relative = np.maximum((near_slope + beyond_slope) / (near + beyond + 1e-300), steepest)
                 error = (relative * np.abs(stages[7])).max()
                 noise = 30 * 2.2e-16 * (relative * (s + taken) * np.abs(r)).max()
                 error /= max(tol, noise)
