@@ -27,7 +27,7 @@ from lassoflow.archive import check_folder, write_files
 from lassoflow.certificate import Certificate, certify, compare
 from lassoflow.datasets import SHIPPED
 from lassoflow.display import PathDisplay
-from lassoflow.path import Law, Path
+from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
 from lassoflow.tables import Table, read_table
 from lassoflow.walk import Progress, lasso_path, limit_flow
@@ -82,7 +82,7 @@ class Job:
 class PathJob(Job):
     """What was asked for, of a single path."""
 
-    law: Annotated[Law, typer.Option(help="The lasso, or the limit of gradient flow.")] = "lasso"
+    law: Annotated[Literal["lasso", "flow"], typer.Option(help="The lasso, or the limit of gradient flow.")] = "lasso"
 
     files: ClassVar = ["path.png", "knots.csv", "summary.json"]
 
@@ -219,7 +219,8 @@ def _print_path(console: rich.console.Console, path: Path, problem: LeastSquares
     """The path in a line, and the first features in the order in which they enter."""
     console.print(repr(path).strip("<>"), soft_wrap=True)
     lambdas = ["free", *(f"{1 / s:.4g}" for s in path.knots)]
-    rows, entering = path.curve.slopes.nonzero()
+    start = np.concatenate(([0.0], path.knots))
+    rows, entering = path.curve.slope(start, "right").nonzero()
     features, first = np.unique(entering, return_index=True)
     order = np.argsort(rows[first], kind="stable")[:_TOP]
     end, deviations = path.end, problem.deviations

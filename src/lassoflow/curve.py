@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from lassoflow.arrays import Floats, Ints
 
 Side = Literal["left", "right"]
+
+
+class Curve(Protocol):
+    """What a path asks of its curve z(s): values at times of shape (m,), and how to be saved."""
+
+    exact: bool
+
+    @property
+    def knots(self) -> Floats:
+        """Times of the events, increasing, shape (k,)."""
+
+    @property
+    def mesh(self) -> Floats:
+        """Times between which the curve is drawn well by few points, shape (p,)."""
+
+    @property
+    def stop(self) -> float:
+        """Where the curve ends; inf if it goes on for ever."""
+
+    def slope(self, s: Floats, side: Side) -> Floats:
+        """z'(s) for s of shape (m,): shape (m, d)."""
+
+    def average(self, s: Floats, side: Side) -> Floats:
+        """z(s) / s for s of shape (m,), continued by z'(0) at 0: shape (m, d)."""
+
+    def active(self) -> NDArray[np.bool_]:
+        """Which coordinates are ever active, shape (d,)."""
+
+    def to_arrays(self) -> dict[str, Any]:
+        """The curve as named arrays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +62,11 @@ class Polygon:
 
     exact = True
 
+    @property
+    def mesh(self) -> Floats:
+        """See :attr:`Curve.mesh`."""
+        return self.knots
+
     def slope(self, s: Floats, side: Side) -> Floats:
         """z'(s) for s of shape (m,): shape (m, d)."""
         return self.slopes[self._segment(s, side)].toarray()
@@ -45,3 +82,24 @@ class Polygon:
         if side not in ("left", "right"):
             raise ValueError(f"side must be 'left' or 'right'; got {side!r}.")
         return np.searchsorted(self.knots, s, side=side)
+
+    def active(self) -> NDArray[np.bool_]:
+        """See :meth:`Curve.active`."""
+        return np.asarray((self.averages != 0).sum(axis=0) + (self.slopes != 0).sum(axis=0) > 0)
+
+    def to_arrays(self) -> dict[str, Any]:
+        """See :meth:`Curve.to_arrays`."""
+        arrays: dict[str, Any] = {"knots": self.knots, "stop": self.stop}
+        for name, matrix in (("averages", self.averages), ("slopes", self.slopes)):
+            arrays |= {f"{name}_{part}": getattr(matrix, part) for part in ("data", "indices", "indptr")}
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], n_features: int) -> Polygon:
+        """The curve that :meth:`to_arrays` wrote."""
+        knots, parts = arrays["knots"], ("data", "indices", "indptr")
+        averages, slopes = (
+            sp.csr_array(tuple(arrays[f"{name}_{part}"] for part in parts), shape=(knots.size + 1, n_features))
+            for name in ("averages", "slopes")
+        )
+        return cls(knots, averages, slopes, float(arrays["stop"]))

@@ -7,14 +7,17 @@ gap of every active coordinate to its face and for its cumulated coefficient z. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lassoflow.arrays import Floats, Ints
 from lassoflow.curve import Side
+from lassoflow.design import Units
 from lassoflow.network import Branches
 from lassoflow.problem import LeastSquares
 
@@ -55,19 +58,34 @@ class Smooth:
 
     Parameters
     ----------
-    problem : LeastSquares
+    problem : LeastSquares or None
+        None where the curve was loaded without it: coordinates that were never active are 0 then.
+    units : Units
+        Of the problem.
     branches : Branches
         Of the network, in working units.
     stretches : sequence of Stretch
-        In order; between the end of one and the start of the next the active set is empty or z does not move.
+        In order; between the end of one and the start of the next no coordinate is active.
     stop : float
         Where the curve ends, in the user's units; inf if the flow has come to rest.
     """
 
     exact = False
 
-    def __init__(self, problem: LeastSquares, branches: Branches, stretches: Sequence[Stretch], stop: float) -> None:
-        self.problem, self.branches, self.stretches, self.stop = problem, branches, list(stretches), stop
+    def __init__(
+        self,
+        problem: LeastSquares | None,
+        units: Units,
+        branches: Branches,
+        stretches: Sequence[Stretch],
+        stop: float,
+    ) -> None:
+        self.problem, self.units, self.branches = problem, units, branches
+        self.stretches, self.stop = list(stretches), stop
+        self._starts = np.array([stretch.times[0] for stretch in stretches])
+        self._last = float(stretches[-1].times[-1]) if stretches else 0.0
+
+    # -- the curve ------------------------------------------------------------------------------------------------
 
     @cached_property
     def knots(self) -> Floats:
@@ -76,96 +94,134 @@ class Smooth:
         times = []
         for stretch in self.stretches:
             now = set(stretch.index.tolist())
-            if now - before:
-                times.append(stretch.times[0])
+            times += [stretch.times[0]] if now - before else []
             before = now
-        return np.unique(np.asarray(self.problem.units.time(np.array(times)), dtype=np.float64))
+        return np.unique(np.asarray(self.units.time(np.array(times)), dtype=np.float64))
 
     @cached_property
     def mesh(self) -> Floats:
-        """Ends of all steps, in the user's units, increasing."""
+        """Ends of all steps, in the user's units, increasing, shape (p,)."""
         times = [stretch.times for stretch in self.stretches]
-        return np.unique(np.asarray(self.problem.units.time(np.concatenate([np.zeros(1), *times]))))
+        return np.unique(np.asarray(self.units.time(np.concatenate([np.zeros(0), *times])), dtype=np.float64))
 
-    @cached_property
-    def _starts(self) -> Floats:
-        return np.array([stretch.times[0] for stretch in self.stretches])
+    def active(self) -> NDArray[np.bool_]:
+        """Which coordinates are ever active, shape (d,)."""
+        ever = np.zeros(self.branches.upper.size, dtype=bool)
+        for stretch in self.stretches:
+            ever[stretch.index] = True
+        return ever
 
     def slope(self, s: Floats, side: Side = "right") -> Floats:
         """x(s) for s of shape (m,): shape (m, d)."""
-        return self.problem.units.coef(self._evaluate(s, lambda gaps: self.branches.coef(gaps)))
+        return self.units.coef(self._of_gaps(self._working(s), self.branches.coef))
 
     def log_abs(self, s: Floats) -> Floats:
         """log|x(s)| for s of shape (m,), right where x underflows: shape (m, d)."""
-        shift = np.log(2.0) * (self.problem.units.target - self.problem.units.design)
-        return self._evaluate(s, lambda gaps: self.branches.log_abs(gaps)) + shift
+        shift = np.log(2.0) * (self.units.target - self.units.design)
+        return self._of_gaps(self._working(s), self.branches.log_abs) + shift
+
+    def gaps(self, s: Floats) -> tuple[Floats, Floats]:
+        """Distances of the dual from the upper and the lower face at times s of shape (m,): each of shape (m, d)."""
+        working = self._working(s)
+        return self._of_gaps(working, lambda gaps: gaps[0]), self._of_gaps(working, lambda gaps: gaps[1])
 
     def average(self, s: Floats, side: Side = "right") -> Floats:
         """z(s) / s for s of shape (m,), continued by x(0) at 0: shape (m, d)."""
         working = self._working(s)
-        rows = np.empty((s.size, self.problem.n_features))
+        rows = np.empty((s.size, self.branches.upper.size))
         for part, stretch in self._parts(working):
             at = working[part]
-            rows[part] = self._sums(stretch, np.minimum(at, self._last)) / np.where(at > 0, at, 1.0)[:, None]
-        late, end = working > self._last, self._last
-        if late.any():
-            share = np.divide(end, working[late])[:, None]
-            rows[late] = rows[late] * 1.0 + (1.0 - share) * self._evaluate_working(working[late], self.branches.coef)
-        rest = working == 0
-        if rest.any():
-            rows[rest] = self._evaluate_working(working[rest], self.branches.coef)
-        return self.problem.units.coef(rows)
+            rows[part] = self._sums(stretch, at) / np.where(at > 0, at, 1.0)[:, None]
+        late = (working > self._last) | (working == 0)
+        if late.any():  # at rest since then
+            with np.errstate(invalid="ignore"):
+                share = np.where(working[late] > 0, self._last / working[late], 0.0)[:, None]
+            end = self._of_gaps(working[late], self.branches.coef)
+            rows[late] += (1.0 - share) * end
+        return self.units.coef(rows)
 
-    @property
-    def _last(self) -> float:
-        """The working time at which the steps end."""
-        return float(self.stretches[-1].times[-1]) if self.stretches else 0.0
+    # -- out and in -----------------------------------------------------------------------------------------------
+
+    def to_arrays(self) -> dict[str, Any]:
+        """The curve as named arrays."""
+        b, parts = self.branches, self.stretches
+        return {
+            "stop": self.stop,
+            "units": np.array([self.units.design, self.units.target]),
+            "branches": np.array([b.power, b.rate, b.log_scale, b.decay]),
+            "branch_upper": b.upper,
+            "branch_lower": b.lower,
+            "stretches": np.array([[part.index.size, part.times.size] for part in parts], dtype=np.intp).reshape(-1, 2),
+            "frozen": np.array([part.frozen for part in parts]).reshape(len(parts), b.upper.size),
+            **{
+                name: np.concatenate([np.zeros(0), *(getattr(part, name).ravel() for part in parts)])
+                for name in ("index", "sign", "times", "gaps", "sums")
+            },
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], problem: LeastSquares | None) -> Smooth:
+        """The curve that :meth:`to_arrays` wrote."""
+        power, rate, log_scale, decay = arrays["branches"].tolist()
+        branches = Branches(power, rate, log_scale, arrays["branch_upper"], arrays["branch_lower"], decay)
+        flat = {name: arrays[name] for name in ("index", "sign", "times", "gaps", "sums")}
+        place, stretches = dict.fromkeys(flat, 0), []
+        for (m, p), frozen in zip(arrays["stretches"].tolist(), arrays["frozen"], strict=True):
+            shapes = {"index": (m,), "sign": (m,), "times": (p,), "gaps": (p, 4, m), "sums": (p, 4, m)}
+            parts = {}
+            for name, shape in shapes.items():
+                size = int(np.prod(shape))
+                parts[name] = flat[name][place[name] : place[name] + size].reshape(shape)
+                place[name] += size
+            stretches.append(Stretch(**parts | {"index": parts["index"].astype(np.intp)}, frozen=frozen))
+        return cls(problem, Units(*arrays["units"].tolist()), branches, stretches, float(arrays["stop"]))
+
+    # -- in working units -----------------------------------------------------------------------------------------
 
     def _working(self, s: Floats) -> Floats:
-        return np.asarray(self.problem.units.working_time(s), dtype=np.float64)
+        return np.asarray(self.units.working_time(s), dtype=np.float64)
 
     def _parts(self, working: Floats) -> list[tuple[Ints, Stretch | None]]:
         """Which of the times lie in which stretch; None before the first."""
         place = np.searchsorted(self._starts, working, side="right") - 1
-        return [
-            (np.flatnonzero(place == i), self.stretches[i] if i >= 0 else None) for i in np.unique(place).tolist()
-        ]
+        return [(np.flatnonzero(place == i), self.stretches[i] if i >= 0 else None) for i in np.unique(place).tolist()]
 
     def _sums(self, stretch: Stretch | None, at: Floats) -> Floats:
+        """z at times in a stretch, or after it: shape (q, d)."""
         if stretch is None:
-            return np.zeros((at.size, self.problem.n_features))
+            return np.zeros((at.size, self.branches.upper.size))
         z = np.repeat(stretch.frozen[None], at.size, axis=0)
-        inside = np.minimum(at, stretch.times[-1])
-        z[:, stretch.index] = stretch.sign * stretch.evaluate(stretch.sums, inside)
+        z[:, stretch.index] = stretch.sign * stretch.evaluate(stretch.sums, np.minimum(at, stretch.times[-1]))
         return z
 
-    def _evaluate(self, s: Floats, what):
-        return self._evaluate_working(self._working(s), what)
-
-    def _evaluate_working(self, working: Floats, what):
-        """A function of the gaps to the two faces, at working times, a block of rows at a time."""
-        d = self.problem.n_features
-        rows = np.empty((working.size, d))
-        size = max(1, _BLOCK // d)
-        for part, stretch in self._parts(working):
+    def _of_gaps(self, working: Floats, what: Callable[[tuple[Floats, Floats]], Floats]) -> Floats:
+        """A function of the gaps to the two faces, at working times, a block of rows at a time: shape (m, d)."""
+        d = self.branches.upper.size
+        rows, size = np.empty((working.size, d)), max(1, _BLOCK // d)
+        at = np.minimum(working, self._last) if self.stop == np.inf else working
+        for part, stretch in self._parts(at):
             for first in range(0, part.size, size):
                 block = part[first : first + size]
-                rows[block] = what(self._gaps(stretch, np.minimum(working[block], self._last)))
+                rows[block] = what(self._gaps(stretch, at[block]))
         return rows
 
     def _gaps(self, stretch: Stretch | None, at: Floats) -> tuple[Floats, Floats]:
-        design, target = self.problem.design, self.problem.target
-        z = self._sums(stretch, at)
-        active = np.flatnonzero(z.any(axis=0))
-        residual = at[:, None] * target - z[:, active] @ design.columns(active).T
-        theta = design.rmatvec(residual.T / self.problem.n_samples).T
-        gaps = self.branches.gaps(theta, at)
+        upper, lower = self._identity_gaps(stretch, at)
         if stretch is not None:
-            inside = at <= stretch.times[-1] if stretch.index.size else np.zeros(at.size, dtype=bool)
-            rows = np.flatnonzero(inside)
+            rows = np.flatnonzero(at <= stretch.times[-1])  # later, until the next stretch, nothing is active
             near = stretch.evaluate(stretch.gaps, at[rows])
             width = (self.branches.upper + self.branches.lower)[stretch.index]
             far = width + 2.0 * self.branches.decay * at[rows, None] - near
-            for face, (one, other) in enumerate(((near, far), (far, near))):
-                gaps[face][np.ix_(rows, stretch.index)] = np.where(stretch.sign > 0, one, other)
-        return gaps
+            inside = np.ix_(rows, stretch.index)
+            upper[inside], lower[inside] = (np.where(stretch.sign > 0, *pair) for pair in ((near, far), (far, near)))
+        return upper, lower
+
+    def _identity_gaps(self, stretch: Stretch | None, at: Floats) -> tuple[Floats, Floats]:
+        """Gaps of all coordinates by ``theta = s r - M z``."""
+        if self.problem is None:
+            nowhere = np.full((at.size, self.branches.upper.size), np.inf)
+            return nowhere, nowhere.copy()
+        design, z = self.problem.design, self._sums(stretch, at)
+        moved = np.flatnonzero(z.any(axis=0))
+        residual = at[:, None] * self.problem.target - z[:, moved] @ design.columns(moved).T
+        return self.branches.gaps(design.rmatvec(residual.T / self.problem.n_samples).T, at)

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lassoflow import rosenbrock
 from lassoflow.arrays import Floats, Ints, read_nonnegative
 from lassoflow.dense import Smooth, Stretch
 from lassoflow.network import Branches, Network
@@ -117,6 +116,8 @@ class _Integration:
 
     def stretches(self, stop: float) -> tuple[list[Stretch], int]:
         """Integrate on the present active set until it changes; what ended it."""
+        from lassoflow import rosenbrock  # numba takes a while to import
+
         active, d = self.active, self.theta.size
         index, sign = active.index, active.sign
         columns = np.column_stack([self._gram[j] for j in index.tolist()])
@@ -137,7 +138,7 @@ class _Integration:
             why, count, rejected, self.step, times, gaps, sums = rosenbrock.advance(
                 b.power, b.rate, b.log_scale, b.decay, sign * self.r[index], matrix, gap, z, width, self.s, self.step,
                 stop, self.rtol, self.size, self.r[rest], others, base[rest], b.upper[rest], b.lower[rest],
-                self.threshold, self.leave, self.steepest, 10**9, 1e-10 * self.fastest,
+                self.threshold, self.leave, self.steepest, 1e-10 * self.fastest,
             )  # fmt: skip
             found.append(Stretch(index, sign, times, gaps, sums, frozen))
             gap, z = gaps[-1, 0], sums[-1, 0]
@@ -202,6 +203,8 @@ def gradient_flow(
            [ 1.6   , -0.    ],
            [ 2.6667, -1.3333]])
     """
+    from lassoflow import rosenbrock
+
     decay = read_nonnegative(weight_decay, "weight_decay")
     rtol = read_nonnegative(rtol, "rtol")
     if not 1e-12 <= rtol <= 0.1:
@@ -238,5 +241,5 @@ def gradient_flow(
     if until is not None:
         status = "until"
     frame = Frame(problem.feature_names, problem.feature_means, problem.target_mean)
-    curve = Smooth(problem, branches, stretches, np.inf if until is None else float(until))
-    return Path(curve, "network", problem, network.box(problem.n_features, decay), frame, status, 0.0)
+    curve = Smooth(problem, units, branches, stretches, np.inf if until is None else float(until))
+    return Path(curve, "network", problem, network.box(problem.n_features, decay), frame, status, 0.0, network)

@@ -107,7 +107,7 @@ class Branches:
             return self._dual_exponential(x)
         sign, size = np.where(x < 0, -1.0, 1.0), np.abs(x)
         width = self.upper + self.lower
-        near, far = np.where(x < 0, self.lower, self.upper), np.where(x < 0, self.upper, self.lower)
+        near = np.where(x < 0, self.lower, self.upper)
         # f(g) - f(width - g) = |x| by Newton from below in log g: convex, so it converges from there.
         with np.errstate(divide="ignore"):
             g = np.minimum(self.gap_of(np.log(size)), width / 2)
@@ -119,7 +119,6 @@ class Branches:
             g = np.clip(g + change, g / 4, width / 2)
             if (np.abs(change) <= 4e-16 * g).all():
                 break
-        del far
         return sign * (near - g)
 
     def _dual_exponential(self, x: Floats) -> Floats:
@@ -221,7 +220,9 @@ class Network(ABC):
         """The network's own box: the penalty factors of the lasso and the limit flow it is to be compared with."""
         branches = self.branches(n_features, weight_decay)
         if not (np.minimum(branches.upper, branches.lower) > 0).all():
-            raise ValueError(f"{self!r} starts from coefficients of 1 or more; it has no box, no lasso to compare with.")
+            raise ValueError(
+                f"{self!r} starts from coefficients of 1 or more; it has no box, no lasso to compare with."
+            )
         return Box(branches.lower, branches.upper, branches.decay)
 
     def __repr__(self) -> str:
@@ -279,25 +280,31 @@ class ProductNetwork(Network):
 
     @property
     def unit(self) -> float:
+        """See :meth:`Network.unit`."""
         return -self.log_scale / 2
 
     def branches(self, n_features: int, weight_decay: float = 0.0) -> Branches:
+        """See :meth:`Network.branches`."""
         u, v = (_broadcast(shape, n_features) for shape in (self.shape_u, self.shape_v))
         rate = -self.log_scale
         upper, lower = (1.0 - 2.0 * np.log(np.abs(sides) / 2) / rate for sides in (u + v, u - v))
         return Branches(np.inf, rate, 0.0, upper, lower, weight_decay)
 
     def initial_weights(self, n_features: int) -> Floats:
+        """See :meth:`Network.initial_weights`."""
         root = _root(self.log_scale, 2)
         return root * np.stack([_broadcast(shape, n_features) for shape in (self.shape_u, self.shape_v)])
 
     def coefficients(self, weights: Floats) -> Floats:
+        """See :meth:`Network.coefficients`."""
         return weights[..., 0, :] * weights[..., 1, :]
 
     def pullback(self, weights: Floats, gradient: Floats) -> Floats:
+        """See :meth:`Network.pullback`."""
         return weights[..., ::-1, :] * gradient[..., None, :]
 
     def conserved(self, weights: Floats) -> Floats:
+        """See :meth:`Network.conserved`."""
         return weights[..., :1, :] ** 2 - weights[..., 1:, :] ** 2
 
     def _arguments(self) -> list[str]:
@@ -332,9 +339,7 @@ class SquareNetwork(Network):
     depth = 2
     decay_factor = 2.0
 
-    def __init__(
-        self, scale: float | None = None, *, log_scale: float | None = None, shape: ArrayLike = 1.0
-    ) -> None:
+    def __init__(self, scale: float | None = None, *, log_scale: float | None = None, shape: ArrayLike = 1.0) -> None:
         super().__init__(scale, log_scale)
         _require_clock(self.log_scale)
         self.shape = _read_shape(shape, "shape")
@@ -343,23 +348,29 @@ class SquareNetwork(Network):
 
     @property
     def unit(self) -> float:
+        """See :meth:`Network.unit`."""
         return -self.log_scale / 4
 
     def branches(self, n_features: int, weight_decay: float = 0.0) -> Branches:
+        """See :meth:`Network.branches`."""
         rate = -self.log_scale
         upper = 1.0 - 2.0 * np.log(np.abs(_broadcast(self.shape, n_features))) / rate
         return Branches(np.inf, rate, 0.0, upper, np.full(n_features, np.inf), weight_decay)
 
     def initial_weights(self, n_features: int) -> Floats:
+        """See :meth:`Network.initial_weights`."""
         return _root(self.log_scale, 2) * _broadcast(self.shape, n_features)[None]
 
     def coefficients(self, weights: Floats) -> Floats:
+        """See :meth:`Network.coefficients`."""
         return weights[..., 0, :] ** 2
 
     def pullback(self, weights: Floats, gradient: Floats) -> Floats:
+        """See :meth:`Network.pullback`."""
         return 2.0 * weights * gradient[..., None, :]
 
     def conserved(self, weights: Floats) -> Floats:
+        """See :meth:`Network.conserved`."""
         return np.sign(weights)
 
     def _arguments(self) -> list[str]:
@@ -408,12 +419,14 @@ class PowerNetwork(Network):
 
     @property
     def unit(self) -> float:
+        """See :meth:`Network.unit`."""
         if self.depth == 2:
             return -self.log_scale / 4
         exponent = -self.log_scale * (self.depth - 2) / self.depth
         return math.exp(exponent) / (self.depth * (self.depth - 2)) if exponent < 700 else math.inf
 
     def branches(self, n_features: int, weight_decay: float = 0.0) -> Branches:
+        """See :meth:`Network.branches`."""
         ones = np.ones(n_features)
         if self.depth == 2:
             return Branches(np.inf, -self.log_scale, 0.0, ones, ones, weight_decay)
@@ -422,16 +435,20 @@ class PowerNetwork(Network):
         return Branches(self.depth / (self.depth - 2), 0.0, self.log_scale, ones, ones)
 
     def initial_weights(self, n_features: int) -> Floats:
+        """See :meth:`Network.initial_weights`."""
         return np.full((2, n_features), _root(self.log_scale, self.depth))
 
     def coefficients(self, weights: Floats) -> Floats:
+        """See :meth:`Network.coefficients`."""
         return weights[..., 0, :] ** self.depth - weights[..., 1, :] ** self.depth
 
     def pullback(self, weights: Floats, gradient: Floats) -> Floats:
+        """See :meth:`Network.pullback`."""
         signs = np.array([1.0, -1.0])[:, None]
         return self.depth * signs * weights ** (self.depth - 1) * gradient[..., None, :]
 
     def conserved(self, weights: Floats) -> Floats:
+        """See :meth:`Network.conserved`."""
         if self.depth == 2:
             return weights[..., :1, :] * weights[..., 1:, :]
         return (weights ** (2.0 - self.depth)).sum(axis=-2, keepdims=True)

@@ -10,23 +10,25 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from lassoflow.archive import read_arrays, write_arrays
 from lassoflow.arrays import Floats, read_matrix, read_nonnegative
 from lassoflow.box import Box
-from lassoflow.curve import Polygon, Side
+from lassoflow.curve import Curve, Polygon, Side
+from lassoflow.dense import Smooth
+from lassoflow.network import Network
 from lassoflow.problem import LeastSquares
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Law = Literal["lasso", "flow", "network"]
-Status = Literal["complete", "lambda_min", "max_knots", "until"]
+Law = Literal["lasso", "flow", "network", "descent"]
+"""What a path obeys: the lasso, the limit flow, the gradient flow of a finite network, or steps on its weights."""
+Status = Literal["complete", "lambda_min", "max_knots", "until", "stopped"]
 
 _FORMAT = 1
 
@@ -49,7 +51,7 @@ class Path:
 
     Attributes
     ----------
-    law : "lasso" or "flow"
+    law : "lasso", "flow" (the limit flow), "network" (gradient flow of a finite one) or "descent"
     problem : the :class:`~lassoflow.LeastSquares` it solves, or None for a loaded path
     box : penalty factors and weight decay
     status : "complete", or what ended the walk early: "lambda_min" or "max_knots"
@@ -83,13 +85,15 @@ class Path:
     2  inf     0.0          2      3.0        0.0  2.0  1.0
     """
 
-    curve: Polygon
+    curve: Curve
     law: Law
     problem: LeastSquares | None
     box: Box
     frame: Frame
     status: Status
     blend: float
+    network: Network | None = None
+    """The network whose path it is, with its scale and its clock."""
 
     # -- the curve ------------------------------------------------------------------------------------------------
 
@@ -100,6 +104,7 @@ class Path:
             "lasso": {1.0: "the lasso", 0.0: "the lasso's refit"},
             "flow": {0.0: "the limit flow", 1.0: "the limit flow's average"},
             "network": {0.0: "the gradient flow", 1.0: "the gradient flow's average"},
+            "descent": {0.0: "gradient descent", 1.0: "gradient descent's average"},
         }[self.law]
         own = next(iter(views.values()))
         return views.get(self.blend, f"{own}, blend {self.blend:g}")
@@ -108,6 +113,11 @@ class Path:
     def knots(self) -> Floats:
         """Times s of the events, increasing, shape (k,)."""
         return self.curve.knots
+
+    @property
+    def mesh(self) -> Floats:
+        """Times between which few points draw the path well: its knots, or the ends of an integrator's steps."""
+        return self.curve.mesh
 
     @property
     def domain(self) -> tuple[float, float]:
@@ -281,8 +291,7 @@ class Path:
             "l1_norm": np.abs(values).sum(axis=1),
             "intercept": self.frame.target_mean - values @ self.frame.feature_means,
         }
-        active = (self.curve.averages != 0).sum(axis=0) + (self.curve.slopes != 0).sum(axis=0) > 0
-        keep = np.flatnonzero(active | all_features)
+        keep = np.flatnonzero(self.curve.active() | all_features)
         names = [self.frame.feature_names[j] for j in keep]
         names = [f"{name} (feature)" if name in head else name for name in names]
         return pd.concat([pd.DataFrame(head), pd.DataFrame(values[:, keep], columns=names)], axis=1)
@@ -351,7 +360,7 @@ def load(file: str | os.PathLike[str], problem: LeastSquares | None = None) -> P
     array([0.5])
     """
     try:
-        path = _from_arrays(read_arrays(file))
+        path = _from_arrays(read_arrays(file), problem)
     except (KeyError, TypeError, ValueError) as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else error
         raise ValueError(f"{os.fspath(file)!r} is not a path saved by lassoflow: {reason}.") from None
@@ -361,8 +370,8 @@ def load(file: str | os.PathLike[str], problem: LeastSquares | None = None) -> P
 
 
 def _to_arrays(path: Path) -> dict[str, Any]:
-    curve, frame = path.curve, path.frame
-    arrays: dict[str, Any] = {
+    frame = path.frame
+    return {
         "format": _FORMAT,
         "law": path.law,
         "status": path.status,
@@ -373,30 +382,24 @@ def _to_arrays(path: Path) -> dict[str, Any]:
         "feature_names": np.array(frame.feature_names, dtype=np.str_),
         "feature_means": frame.feature_means,
         "target_mean": frame.target_mean,
-        "knots": curve.knots,
-        "stop": curve.stop,
+        **path.curve.to_arrays(),
     }
-    for name, matrix in (("averages", curve.averages), ("slopes", curve.slopes)):
-        arrays |= {f"{name}_{part}": getattr(matrix, part) for part in ("data", "indices", "indptr")}
-    return arrays
 
 
-def _from_arrays(arrays: dict[str, NDArray[Any]]) -> Path:
+def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | None) -> Path:
     if int(arrays["format"]) > _FORMAT:
         raise ValueError("it was written by a newer version")
     names = tuple(str(name) for name in arrays["feature_names"])
-    knots = arrays["knots"]
-    shape = (knots.size + 1, len(names))
-    averages, slopes = (
-        sp.csr_array(tuple(arrays[f"{name}_{part}"] for part in ("data", "indices", "indptr")), shape=shape)
-        for name in ("averages", "slopes")
-    )
+    law, status = str(arrays["law"]), str(arrays["status"])
+    if law not in get_args(Law) or status not in get_args(Status):
+        raise ValueError(f"it holds a path of law {law!r} and status {status!r}")
+    curve = Smooth.from_arrays(arrays, problem) if "stretches" in arrays else Polygon.from_arrays(arrays, len(names))
     return Path(
-        curve=Polygon(knots, averages, slopes, float(arrays["stop"])),
-        law=str(arrays["law"]),  # type: ignore[arg-type]
+        curve=curve,
+        law=law,  # type: ignore[arg-type]
         problem=None,
         box=Box(arrays["lower"], arrays["upper"], float(arrays["decay"])),
         frame=Frame(names, arrays["feature_means"], float(arrays["target_mean"])),
-        status=str(arrays["status"]),  # type: ignore[arg-type]
+        status=status,  # type: ignore[arg-type]
         blend=float(arrays["blend"]),
     )

@@ -21,10 +21,12 @@ from typing import Any, Final
 import numpy as np
 import scipy.linalg as sla
 
+from lassoflow.arrays import Floats
+
 try:
     import numba
 except ImportError:  # slower, with equal results
-    numba = None
+    numba = None  # type: ignore[assignment]
 
 compiled: Final[bool] = numba is not None
 
@@ -49,8 +51,23 @@ _C[2, :2] = -17.97296035885952, -2.859693295451294
 _C[3, :3] = 147.12150275711716, -1.41221402718213, 71.68940251302358
 _C[4, :4] = 165.43517024871676, -0.4592823456491126, 42.90938336958603, -5.961986721573306
 _C[5, :5] = 24.854864614690072, -3.0009227002832186, 47.4931110020768, 5.5814197821558125, -0.6610691825249471
-_C[6, :6] = 30.91273214028599, -3.1208243349937974, 77.79954646070892, 34.28646028294783, -19.097331116725623, -28.087943162872662
-_C[7, :7] = 37.80277123390563, -3.2571969029072276, 112.26918849496327, 66.9347231244047, -40.06618937091002, -54.66780262877968, -9.48861652309627
+_C[6, :6] = (
+    30.91273214028599,
+    -3.1208243349937974,
+    77.79954646070892,
+    34.28646028294783,
+    -19.097331116725623,
+    -28.087943162872662,
+)
+_C[7, :7] = (
+    37.80277123390563,
+    -3.2571969029072276,
+    112.26918849496327,
+    66.9347231244047,
+    -40.06618937091002,
+    -54.66780262877968,
+    -9.48861652309627,
+)
 _TIMES = np.array([0.0, 0.6358126895828704, 0.4095798393397535, 0.9769306725060716, 0.4288403609558664, 1.0, 1.0, 1.0])
 _SHIFTS = np.zeros(8)
 _SHIFTS[:5] = 0.21193756319429014, -0.42387512638858027, -0.3384627126235924, 1.8046452872882734, 2.325825639765069
@@ -67,7 +84,7 @@ _H = np.array(
 
 
 @_compile
-def branch(power, rate, log_scale, g, log_cap):
+def branch(power: float, rate: float, log_scale: float, g: Floats, log_cap: float) -> tuple[Floats, Floats]:
     """The branch f(g) and -f'(g), continued linearly above the cap so that nothing overflows."""
     if power == np.inf:
         exponent = -rate * g
@@ -79,7 +96,7 @@ def branch(power, rate, log_scale, g, log_cap):
     return inside * (1.0 + power * (inner - g) / inner), power * inside / inner
 
 
-def _solve_loops(factor, transposed, vector):
+def _solve_loops(factor: Floats, transposed: Floats, vector: Floats) -> Floats:
     """``(F F')^-1 vector`` with both triangles stored by rows, so that the inner loops vectorise."""
     m = vector.size
     solution = vector.copy()
@@ -96,15 +113,18 @@ def _solve_loops(factor, transposed, vector):
     return solution
 
 
-def _solve_lapack(factor, transposed, vector):
-    return sla.cho_solve((factor, True), vector, check_finite=False)
+def _solve_lapack(factor: Floats, transposed: Floats, vector: Floats) -> Floats:
+    solution: Floats = sla.cho_solve((factor, True), vector, check_finite=False)
+    return solution
 
 
 _solve = _compile(_solve_loops) if compiled else _solve_lapack
 
 
 @_compile
-def active(power, rate, log_scale, g, width, log_cap):
+def active(
+    power: float, rate: float, log_scale: float, g: Floats, width: Floats, log_cap: float
+) -> tuple[Floats, Floats, Floats]:
     """x and -dx/dg of active coordinates, and the slope of the far branch alone."""
     near, near_slope = branch(power, rate, log_scale, g, log_cap)
     far, far_slope = branch(power, rate, log_scale, width - g, log_cap)
@@ -112,7 +132,10 @@ def active(power, rate, log_scale, g, width, log_cap):
 
 
 @_compile
-def step(power, rate, log_scale, decay, r, M, g, z, width, s, h, log_cap):
+def step(
+    power: float, rate: float, log_scale: float, decay: float, r: Floats, M: Floats,
+    g: Floats, width: Floats, h: float, log_cap: float,
+) -> tuple[Floats, Floats]:  # fmt: skip
     """One step: the stages of g and z, shape (8, m) each; not a number where it failed."""
     m = g.size
     x, slope, far = active(power, rate, log_scale, g, width, log_cap)
@@ -150,9 +173,11 @@ FULL, STOP, ARRIVAL, LEAVE, FLIP, STATIONARY, STUCK = range(7)
 
 @_compile
 def advance(
-    power, rate, log_scale, decay, r, M, g, z, width, s, h, stop,
-    tol, size, others_r, others_M, others_dual, upper, lower, threshold, leave, steepest, most, least_rate,
-):  # fmt: skip
+    power: float, rate: float, log_scale: float, decay: float, r: Floats, M: Floats,
+    g: Floats, z: Floats, width: Floats, s: float, h: float, stop: float, tol: float, size: float,
+    others_r: Floats, others_M: Floats, others_dual: Floats, upper: Floats, lower: Floats,
+    threshold: float, leave: float, steepest: float, least_rate: float,
+) -> tuple[int, int, int, float, Floats, Floats, Floats]:  # fmt: skip
     """Step until something happens; returns what, the state there, and the record of the steps taken."""
     m, rows = g.size, 64
     times, gaps, sums = np.zeros(rows + 1), np.zeros((rows + 1, 4, m)), np.zeros((rows + 1, 4, m))
@@ -160,7 +185,7 @@ def advance(
     kappa = rate if power == np.inf else power / threshold
     times[0] = s
     while count < rows:
-        x, slope, far = active(power, rate, log_scale, g, width, 700.0)
+        x = active(power, rate, log_scale, g, width, 700.0)[0]
         largest = max(np.abs(x).max(), size)
         log_cap = np.log(1e3 * largest)
         dual = others_dual + s * others_r - np.dot(others_M, z)
@@ -184,7 +209,7 @@ def advance(
         taken = min(h, wait, stop - s)
         # -- the step and its error: of log x, by the slope of log x in g
         ok, error = True, 0.0
-        stages, cumulated = step(power, rate, log_scale, decay, r, M, g, z, width, s, taken, log_cap)
+        stages, cumulated = step(power, rate, log_scale, decay, r, M, g, width, taken, log_cap)
         end = g.copy()
         z_end = z.copy()
         for j in range(5):
@@ -242,8 +267,6 @@ def advance(
             break
         if (g > 0.6 * width).any():
             why = FLIP
-            break
-        if count == most:
             break
     gaps[count, 0], sums[count, 0] = g, z
     return why, count, rejected, h, times[: count + 1], gaps[: count + 1], sums[: count + 1]
