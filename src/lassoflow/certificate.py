@@ -8,6 +8,7 @@ worst. Numbers come from the path's coefficients and the data alone, never from 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -15,11 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lassoflow.arrays import Floats
-from lassoflow.monotonicity import backward_slopes, first_backward, monotone_until
+from lassoflow.dense import Smooth
+from lassoflow.distances import Distance, limit_to_lasso, network_to_limit, observed, times
+from lassoflow.mirror import Rate, bias, defect, exponential_rate, general_rate, solution
+from lassoflow.monotonicity import monotone_until
 from lassoflow.optimality import EXACT, duality_gap, gap_rounding, kkt_rounding, kkt_violation
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
-from lassoflow.walk import lasso_path
+from lassoflow.walk import lasso_path, limit_flow
 
 
 class Check(NamedTuple):
@@ -151,6 +155,10 @@ def certify(path: Path, s: ArrayLike | None = None) -> Certificate:
     """
     path = path.averaged() if path.law == "lasso" else path.instantaneous()
     path.require_problem("a certificate")
+    if path.law == "network":
+        return _certify_network(path)
+    if path.law == "descent":
+        raise ValueError("Steps on the weights obey no law in the dual; compare(path) says how far they are.")
     times = _sample(path) if s is None else np.asarray(s, dtype=np.float64).ravel()
     if s is not None and not times.size:
         raise ValueError("s must hold at least one time to check.")
@@ -161,6 +169,39 @@ def certify(path: Path, s: ArrayLike | None = None) -> Certificate:
     summary = f"{path.name.capitalize()} {obeys} its optimality conditions; it is monotone {monotone}."
     none = np.zeros(0)
     return Certificate(f"Certificate of {path!r}", summary, _UNITS, checks, none, none, none)
+
+
+def _certify_network(path: Path) -> Certificate:
+    """The flow as a mirror flow: its defect, its rates and what it converges to."""
+    s, values = defect(path)
+    rtol = path.curve.rtol if isinstance(path.curve, Smooth) else 0.0
+    checks = [_worst("defect of z' = x", values, np.full(s.size, 10 * rtol), s, _SECTION_6)]
+    if not path.box.decay:
+        x_star = solution(path)
+        checks.append(_rate_check("loss against D_Q(x*, x0) / s", general_rate(path, x_star)))
+        fast = exponential_rate(path, x_star)
+        if fast is not None:
+            checks.append(_rate_check("loss against exp(-2 mu c t)", fast))
+        if path.status == "complete":
+            own, other = bias(path, x_star)
+            holds = own <= other + 10 * rtol * abs(other)
+            checks.append(Check("D_Q of the end, of another solution", own, other, None, holds, _SECTION_6))
+    good = all(check.holds is not False for check in checks)
+    summary = f"{path.name.capitalize()} of {path.network!r} {'keeps' if good else 'VIOLATES'} the laws of mirror flow."
+    units = "Defects are shares of s max|x|; losses are over their bound where they are closest to it."
+    none = np.zeros(0)
+    return Certificate(f"Certificate of {path!r}", summary, units, tuple(checks), none, none, none)
+
+
+def _rate_check(name: str, rate: Rate) -> Check:
+    """The excess loss over its bound, where it is closest to it; below rounding of the loss it says nothing."""
+    start = rate.excess.max(initial=0.0)
+    seen = rate.excess > 1e-10 * start
+    ratio = np.divide(rate.excess, rate.bound, out=np.zeros_like(rate.bound), where=seen)
+    if not seen.any():
+        return Check(name, 0.0, 1.0, None, True, _SECTION_6)
+    worst = int(ratio.argmax())
+    return Check(name, float(ratio[worst]), 1.0, float(rate.s[worst]), bool(ratio[worst] <= 1.0 + 1e-6), _SECTION_6)
 
 
 _UNITS = "KKT violations are shares of lambda_max, gaps of the loss at zero; bounds are 1e-10 or what rounding leaves."
@@ -204,15 +245,19 @@ def _monotone_check(path: Path) -> Check:
 def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     """Compare an averaged flow with the lasso: the observed distance, and the bound it must keep.
 
-    The distance ``|average(s) - lasso(1/s)|_M``, with ``|v|_M = |X v| / sqrt(n)``, is at most
+    Distances are ``|average(s) - lasso(1/s)|_M`` with ``|v|_M = |X v| / sqrt(n)``. That of the limit flow is at most
     ``(1/s) int_0^s |(z')_-|_M`` where ``(z')_-`` are the slopes of the lasso's z against the sign of z (derived, see
     docs, section 3). Times s, the distance is convex and the bound linear between knots, so that the inequality at
     all knots of both paths proves it at every s. The bound vanishes iff the lasso is monotone.
 
+    The flow of a finite network is one link further away: from its limit flow, in the network's own box, by at most
+    ``(1/s) (2 int_0^s q)^(1/2)`` with the q of docs, section 7, computed along the flow. The chain is both links, each
+    with its bound, and their sum. For steps on the weights only distances are reported.
+
     Parameters
     ----------
     flow : Path
-        Of the limit flow, with its problem.
+        Of the limit flow, of a finite network or of descent on its weights, with its problem.
     lasso : Path, optional
         Of the lasso on the same box; computed here if it is not given.
 
@@ -232,35 +277,62 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     >>> certificate = lf.compare(lf.limit_flow(problem))
     >>> print(certificate.summary)
     The lasso path is monotone: the averaged flow is the lasso at every s.
+    >>> network = lf.PowerNetwork(depth=3, scale=1e-9)
+    >>> print(lf.compare(lf.gradient_flow(problem, network)).summary)
+    The averaged flow of PowerNetwork(depth=3, scale=1e-09) and the lasso are at most 0.079 % of rms(y) apart,
+    at s = 1 (the bound there: 0.14 %).
     """
-    lasso = _lasso_of(flow) if lasso is None else lasso
+    lasso = _walk_of(lasso_path, flow) if lasso is None else lasso
     problem = _common_problem(flow, lasso)
     flow, lasso = (replace(path, problem=problem) for path in (flow.instantaneous(), lasso.averaged()))
-    s, distance, bound, until = _distance(flow, lasso, problem)
-    end = min(flow.domain[1], lasso.domain[1])
-    apart = _apart(s, distance, bound, np.maximum(kkt_rounding(flow, s) + kkt_rounding(lasso, s), EXACT))
-    checks = (
+    limit = flow if flow.law == "flow" else _walk_of(limit_flow, flow)
+    s = times(flow, limit, lasso) if problem.target.any() else np.zeros(0)
+    rounding = np.maximum(kkt_rounding(limit, s) + kkt_rounding(lasso, s), EXACT)
+    until, end = monotone_until(lasso), min(path.domain[1] for path in (flow, limit, lasso))
+    link = limit_to_lasso(limit, lasso, problem, s)
+    last = _apart("distance of averaged flow and lasso", link, s, rounding, _SECTION_3)
+    if limit is not flow:
+        last = _apart("distance of averaged limit flow and lasso", link, s, rounding, _SECTION_3)
+    checks = [
         *_law_checks(lasso, _sample(lasso)),
-        *_law_checks(flow, _sample(flow)),
-        Check("lasso monotone up to s", until, None, None, None, "docs/theory.md, section 3"),
-        apart,
-    )
+        *_law_checks(limit, _sample(limit)),
+        Check("lasso monotone up to s", until, None, None, None, _SECTION_3),
+        last,
+    ]
+    if flow.law == "network":
+        first = network_to_limit(flow, limit, problem, s)
+        link = Distance(observed(flow, lasso, problem, s), first.bound + link.bound)
+        checks += [
+            _apart("distance of averaged flow and its limit's", first, s, rounding, _SECTION_7),
+            _apart("distance of averaged flow and lasso", link, s, rounding, f"{_SECTION_3} and 7"),
+        ]
+    elif flow.law == "descent":
+        link = Distance(observed(flow, lasso, problem, s), np.full(s.size, np.nan))
+        checks.append(_apart("distance of averaged descent and lasso", link, s, rounding, "observed"))
     spread = "std(y)" if problem.fit_intercept else "rms(y)"
     units = f"{_UNITS}\nDistances are root mean squares of fitted values, as shares of {spread}."
     title = f"{flow!r}\nagainst\n{lasso!r}"
-    return Certificate(title, _words(until, end, checks, spread), units, checks, s, distance, bound)
+    words = _words(until, end, checks, spread) if flow is limit else _network_words(flow, checks, spread)
+    return Certificate(title, words, units, tuple(checks), s, *link)
 
 
-def _apart(s: Floats, distance: Floats, bound: Floats, rounding: Floats) -> Check:
-    name, source = "distance of averaged flow and lasso", "docs/theory.md, section 3"
+_SECTION_3 = "docs/theory.md, section 3"
+_SECTION_6 = "docs/theory.md, section 6"
+_SECTION_7 = "docs/theory.md, section 7"
+
+
+def _apart(name: str, link: Distance, s: Floats, rounding: Floats, source: str) -> Check:
+    """The line of a link of the chain, where the distance is largest; no verdict without a bound."""
     if not s.size:
         return Check(name, 0.0, 0.0, None, True, source)
-    worst = int(distance.argmax())
-    holds = bool((distance <= bound + rounding).all())
-    return Check(name, float(distance[worst]), float(bound[worst]), float(s[worst]), holds, source)
+    worst = int(link.observed.argmax())
+    value, bound = float(link.observed[worst]), float(link.bound[worst])
+    if np.isnan(bound):
+        return Check(name, value, None, float(s[worst]), None, source)
+    return Check(name, value, bound, float(s[worst]), bool((link.observed <= link.bound + rounding).all()), source)
 
 
-def _words(until: float, end: float, checks: tuple[Check, ...], spread: str) -> str:
+def _words(until: float, end: float, checks: Sequence[Check], spread: str) -> str:
     failing = [check.name for check in checks if check.holds is False]
     if failing:
         return f"NOT certified: {', '.join(failing)}."
@@ -275,19 +347,29 @@ def _words(until: float, end: float, checks: tuple[Check, ...], spread: str) -> 
     )
 
 
-def _lasso_of(flow: Path) -> Path:
-    problem, box = flow.require_problem("a comparison"), flow.box
-    end = flow.domain[1]
-    return lasso_path(
-        problem,
-        penalty_factor=np.stack([box.upper, box.lower]),
-        weight_decay=box.decay,
-        lambda_min=0.0 if np.isinf(end) else 1.0 / end,
+def _network_words(flow: Path, checks: Sequence[Check], spread: str) -> str:
+    failing = [check.name for check in checks if check.holds is False]
+    if failing:
+        return f"NOT certified: {', '.join(failing)}."
+    apart = checks[-1]
+    bound = "" if apart.bound is None else f" (the bound there: {100 * apart.bound:.2g} %)"
+    what = "flow" if flow.law == "network" else "descent"
+    return (
+        f"The averaged {what} of {flow.network!r} and the lasso are at most {100 * apart.value:.2g} % of {spread} apart, "
+        f"at s = {_short(apart.s)}{bound}."
     )
 
 
+def _walk_of(walk: Callable[..., Path], flow: Path) -> Path:
+    """The exact path of the flow's own box, up to where the flow ends."""
+    problem, box = flow.require_problem("a comparison"), flow.box
+    end = flow.domain[1]
+    factor = np.stack([box.upper, box.lower])
+    return walk(problem, factor, weight_decay=box.decay, lambda_min=0.0 if np.isinf(end) else 1.0 / end)
+
+
 def _common_problem(flow: Path, lasso: Path) -> LeastSquares:
-    if (flow.law, lasso.law) != ("flow", "lasso"):
+    if flow.law == "lasso" or lasso.law != "lasso":
         raise ValueError(f"compare takes a flow and then a lasso path; got {flow.name} and {lasso.name}.")
     if not flow.box.equals(lasso.box):
         raise ValueError("The two paths have different penalty factors or weight decay; they cannot be compared.")
@@ -300,21 +382,3 @@ def _common_problem(flow: Path, lasso: Path) -> LeastSquares:
     ):
         raise ValueError("The two paths belong to different data; they cannot be compared.")
     return problem
-
-
-def _distance(flow: Path, lasso: Path, problem: LeastSquares) -> tuple[Floats, Floats, Floats, float]:
-    """Times, distance and bound over |y| at all knots of both paths, and the s up to which the lasso is monotone."""
-    end = min(flow.domain[1], lasso.domain[1])
-    s = np.union1d(flow.knots, lasso.knots)
-    s = np.union1d(s[s < end], [end] if np.isfinite(end) else [])
-    backward = problem.fitted(backward_slopes(lasso))
-    until = first_backward(lasso, problem, backward)
-    energy = float(np.linalg.norm(problem.target))
-    if not s.size or not energy:
-        return s[:0], s[:0], s[:0], until
-    gap = problem.fitted(flow.average(s, side="left")) - problem.fitted(lasso.average(s, side="left"))
-    distance = np.linalg.norm(gap, axis=1)
-    # Integrate the piecewise constant |(z')_-|_M over [0, s], divided by s throughout so that nothing overflows.
-    starts = np.concatenate(([0.0], lasso.knots, [np.inf]))
-    share = np.clip(np.minimum(s[:, None], starts[1:]) / s[:, None] - starts[:-1] / s[:, None], 0.0, 1.0)
-    return s, distance / energy, share @ np.linalg.norm(backward, axis=1) / energy, until

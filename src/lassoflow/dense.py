@@ -68,6 +68,8 @@ class Smooth:
         In order; between the end of one and the start of the next no coordinate is active.
     stop : float
         Where the curve ends, in the user's units; inf if the flow has come to rest.
+    rtol : float
+        Of the integration.
     """
 
     exact = False
@@ -79,8 +81,9 @@ class Smooth:
         branches: Branches,
         stretches: Sequence[Stretch],
         stop: float,
+        rtol: float,
     ) -> None:
-        self.problem, self.units, self.branches = problem, units, branches
+        self.problem, self.units, self.branches, self.rtol = problem, units, branches, rtol
         self.stretches, self.stop = list(stretches), stop
         self._starts = np.array([stretch.times[0] for stretch in stretches])
         self._last = float(stretches[-1].times[-1]) if stretches else 0.0
@@ -123,7 +126,8 @@ class Smooth:
     def gaps(self, s: Floats) -> tuple[Floats, Floats]:
         """Distances of the dual from the upper and the lower face at times s of shape (m,): each of shape (m, d)."""
         working = self._working(s)
-        return self._of_gaps(working, lambda gaps: gaps[0]), self._of_gaps(working, lambda gaps: gaps[1])
+        both = self._of_gaps(working, lambda gaps: np.stack(gaps, axis=1))
+        return both[:, 0], both[:, 1]
 
     def average(self, s: Floats, side: Side = "right") -> Floats:
         """z(s) / s for s of shape (m,), continued by x(0) at 0: shape (m, d)."""
@@ -147,6 +151,7 @@ class Smooth:
         b, parts = self.branches, self.stretches
         return {
             "stop": self.stop,
+            "rtol": self.rtol,
             "units": np.array([self.units.design, self.units.target]),
             "branches": np.array([b.power, b.rate, b.log_scale, b.decay]),
             "branch_upper": b.upper,
@@ -174,7 +179,9 @@ class Smooth:
                 parts[name] = flat[name][place[name] : place[name] + size].reshape(shape)
                 place[name] += size
             stretches.append(Stretch(**parts | {"index": parts["index"].astype(np.intp)}, frozen=frozen))
-        return cls(problem, Units(*arrays["units"].tolist()), branches, stretches, float(arrays["stop"]))
+        return cls(
+            problem, Units(*arrays["units"].tolist()), branches, stretches, float(arrays["stop"]), float(arrays["rtol"])
+        )
 
     # -- in working units -----------------------------------------------------------------------------------------
 
@@ -187,7 +194,7 @@ class Smooth:
         return [(np.flatnonzero(place == i), self.stretches[i] if i >= 0 else None) for i in np.unique(place).tolist()]
 
     def _sums(self, stretch: Stretch | None, at: Floats) -> Floats:
-        """z at times in a stretch, or after it: shape (q, d)."""
+        """Cumulated coefficients at times in a stretch, or after it: shape (q, d)."""
         if stretch is None:
             return np.zeros((at.size, self.branches.upper.size))
         z = np.repeat(stretch.frozen[None], at.size, axis=0)
@@ -195,9 +202,9 @@ class Smooth:
         return z
 
     def _of_gaps(self, working: Floats, what: Callable[[tuple[Floats, Floats]], Floats]) -> Floats:
-        """A function of the gaps to the two faces, at working times, a block of rows at a time: shape (m, d)."""
+        """A function of the gaps to the two faces, at working times, a block of rows at a time: shape (m, ..., d)."""
         d = self.branches.upper.size
-        rows, size = np.empty((working.size, d)), max(1, _BLOCK // d)
+        rows, size = np.empty((working.size, *what((np.ones((0, d)), np.ones((0, d)))).shape[1:])), max(1, _BLOCK // d)
         at = np.minimum(working, self._last) if self.stop == np.inf else working
         for part, stretch in self._parts(at):
             for first in range(0, part.size, size):

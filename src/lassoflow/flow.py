@@ -198,9 +198,9 @@ def gradient_flow(
     >>> import lassoflow as lf
     >>> problem = lf.LeastSquares([[1.0, 0.5], [0.5, 1.0]], [2.0, 0.0])
     >>> flow = lf.gradient_flow(problem, lf.PowerNetwork(depth=2, scale=1e-100))
-    >>> flow([0.5, 2.0, 50.0]).round(4)
+    >>> flow([0.5, 2.0, 50.0]).round(4) + 0.0
     array([[ 0.    ,  0.    ],
-           [ 1.6   , -0.    ],
+           [ 1.6   ,  0.    ],
            [ 2.6667, -1.3333]])
     """
     from lassoflow import rosenbrock
@@ -241,5 +241,5 @@ def gradient_flow(
     if until is not None:
         status = "until"
     frame = Frame(problem.feature_names, problem.feature_means, problem.target_mean)
-    curve = Smooth(problem, units, branches, stretches, np.inf if until is None else float(until))
+    curve = Smooth(problem, units, branches, stretches, np.inf if until is None else float(until), rtol)
     return Path(curve, "network", problem, network.box(problem.n_features, decay), frame, status, 0.0, network)

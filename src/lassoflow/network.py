@@ -144,7 +144,8 @@ class Branches:
         x = np.asarray(coef, dtype=np.float64)
         theta = self.dual(x)
         product = np.multiply(x, theta, out=np.zeros_like(x), where=x != 0)
-        return product - self.conjugate((self.upper - theta, self.lower + theta))
+        far = np.add(self.lower, theta, out=np.full_like(theta, np.inf), where=np.isfinite(self.lower))
+        return product - self.conjugate((self.upper - theta, far))
 
     def divergence(self, coef: ArrayLike, start: ArrayLike) -> Floats:
         """The Bregman divergence ``Q(x) - Q(y) - <Q'(y), x - y>``, summed over the last axis."""
@@ -204,6 +205,15 @@ class Network(ABC):
     @abstractmethod
     def conserved(self, weights: Floats) -> Floats:
         """What gradient flow without weight decay keeps constant: shape (..., quantities, d)."""
+
+    @abstractmethod
+    def log_least_gain(self, n_features: int) -> float:
+        """Logarithm of the least ``dx/dg`` anywhere, g the accumulated negative gradient in training time."""
+
+    @property
+    def log_unit(self) -> float:
+        """Logarithm of :attr:`unit`, which may overflow."""
+        return math.log(self.unit)
 
     decay_factor: float = 1.0
     """Weight decay adds ``decay_factor * weight_decay * w`` to the gradient in every weight w."""
@@ -307,6 +317,11 @@ class ProductNetwork(Network):
         """See :meth:`Network.conserved`."""
         return weights[..., :1, :] ** 2 - weights[..., 1:, :] ** 2
 
+    def log_least_gain(self, n_features: int) -> float:
+        """``u^2 + v^2 >= |u^2 - v^2|``, which is conserved."""
+        u, v = (_broadcast(shape, n_features) for shape in (self.shape_u, self.shape_v))
+        return self.log_scale + float(np.log(np.abs(u**2 - v**2)).min())
+
     def _arguments(self) -> list[str]:
         shapes = {"shape_u": (self.shape_u, 1.0), "shape_v": (self.shape_v, 0.0)}
         return [f"{name}={_brief(shape)}" for name, (shape, usual) in shapes.items() if not np.all(shape == usual)]
@@ -373,6 +388,10 @@ class SquareNetwork(Network):
         """See :meth:`Network.conserved`."""
         return np.sign(weights)
 
+    def log_least_gain(self, n_features: int) -> float:
+        """``4 u^2`` may vanish: there is no rate."""
+        return -math.inf
+
     def _arguments(self) -> list[str]:
         return [] if np.all(self.shape == 1.0) else [f"shape={_brief(self.shape)}"]
 
@@ -422,8 +441,7 @@ class PowerNetwork(Network):
         """See :meth:`Network.unit`."""
         if self.depth == 2:
             return -self.log_scale / 4
-        exponent = -self.log_scale * (self.depth - 2) / self.depth
-        return math.exp(exponent) / (self.depth * (self.depth - 2)) if exponent < 700 else math.inf
+        return math.exp(self.log_unit) if self.log_unit < 700 else math.inf
 
     def branches(self, n_features: int, weight_decay: float = 0.0) -> Branches:
         """See :meth:`Network.branches`."""
@@ -452,6 +470,17 @@ class PowerNetwork(Network):
         if self.depth == 2:
             return weights[..., :1, :] * weights[..., 1:, :]
         return (weights ** (2.0 - self.depth)).sum(axis=-2, keepdims=True)
+
+    def log_least_gain(self, n_features: int) -> float:
+        """``D^2 (u^(2D-2) + v^(2D-2))``, least where u = v, as at the start."""
+        return math.log(2.0 * self.depth**2) + self.log_scale * (2 * self.depth - 2) / self.depth
+
+    @property
+    def log_unit(self) -> float:
+        """See :attr:`Network.log_unit`."""
+        if self.depth == 2:
+            return math.log(self.unit)
+        return -self.log_scale * (self.depth - 2) / self.depth - math.log(self.depth * (self.depth - 2))
 
     def _arguments(self) -> list[str]:
         return [f"depth={self.depth}"]

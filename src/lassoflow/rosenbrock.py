@@ -125,7 +125,7 @@ _solve = _compile(_solve_loops) if compiled else _solve_lapack
 def active(
     power: float, rate: float, log_scale: float, g: Floats, width: Floats, log_cap: float
 ) -> tuple[Floats, Floats, Floats]:
-    """x and -dx/dg of active coordinates, and the slope of the far branch alone."""
+    """Coefficients x and -dx/dg of active coordinates, and the slope of the far branch alone."""
     near, near_slope = branch(power, rate, log_scale, g, log_cap)
     far, far_slope = branch(power, rate, log_scale, width - g, log_cap)
     return near - far, near_slope + far_slope, far_slope

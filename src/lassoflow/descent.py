@@ -1,0 +1,654 @@
+"""Gradient descent and stochastic gradient descent on the weights of a diagonal network.
+
+The discretisation that people run, as opposed to the flow it approximates: steps of finite size, batches, momentum,
+label noise. A run is a path like the others; its z is the sum of the coefficients over *all* steps, times the lasso
+time of one. For all rows and no momentum or decay ``theta = s r - M z`` is then exactly the accumulated negative
+gradient.
+
+At depth 2 a step multiplies: with g the gradient in the coefficients and ``x = P^2 - Q^2``,
+
+    P <- (1 - kappa eta g) P,    Q <- (1 + kappa eta g) Q,
+
+where kappa = 1 and (P, Q) = (u + v, u - v) / 2 for products, kappa = 2 and (P, Q) = (u, v) for squares. The products
+of these factors are what is iterated: u + v and u - v may differ by more digits than a float has.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse.linalg import lsqr
+
+from lassoflow.arrays import Floats, Ints, read_nonnegative
+from lassoflow.box import Box
+from lassoflow.curve import Side
+from lassoflow.network import Network, PowerNetwork, ProductNetwork, SquareNetwork
+from lassoflow.path import Frame, Path
+from lassoflow.problem import LeastSquares
+
+_RECORDS = 200
+_DIVERGED = 1e6
+"""Growth of the loss from which no run comes back."""
+_BLOCK = 256
+_BLOCK_NUMBERS = 2**16
+"""Random numbers are drawn so many steps ahead, but no more than so many numbers a run."""
+_FITS, _MARGIN, _CURVATURE = 20, 2.0, 0.5
+"""Of the automatic step: conjugate gradient steps, the margin on coefficients, step size times curvature."""
+
+
+class DescentProgress(NamedTuple):
+    """What a ``callback`` is told at recorded steps: the step, its lasso time and the loss (of several runs: the mean).
+
+    Examples
+    --------
+    >>> import lassoflow.descent as ld
+    >>> ld.DescentProgress(step=10, s=0.5, loss=2.0)
+    DescentProgress(step=10, s=0.5, loss=2.0)
+    """
+
+    step: int
+    s: float
+    loss: float
+
+
+class Effective(NamedTuple):
+    """What a run has made of its initialisation: ``x = exp(log_upper + g) - exp(log_lower - g)``, exactly.
+
+    g is ``accumulated``. The flow has the same form with the initial ``log_upper`` and ``log_lower``, so a run ends
+    where the flow from its final ones would (Even, Pesme, Gunasekar & Flammarion 2023, restated for each network and
+    derived, see docs): it minimises the mirror potential of ``log_scale``, centred at the ``tilt``. Arrays have shape
+    (k + 1, d), a row for each recorded step.
+
+    Attributes
+    ----------
+    log_upper, log_lower : arrays
+        Logarithms of the two branches' factors; ``log_lower`` is -inf for a SquareNetwork.
+    accumulated : array
+        The negative gradient in the coefficients, summed over the steps, times the step size and ``2 kappa``; in
+        lasso time this is the dual times ``log(1 / scale)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lassoflow as lf
+    >>> from lassoflow.descent import gradient_descent
+    >>> problem = lf.LeastSquares([[1.0, 0.5]], [2.0])
+    >>> curve = gradient_descent(problem, lf.ProductNetwork(scale=1e-4), step_size=0.1, n_steps=500).curve
+    >>> bool(np.abs(curve.effective.coef() - curve.slopes).max() < 1e-12)
+    True
+    >>> curve.effective.log_scale[-1] < curve.effective.log_scale[0]  # discretisation makes the scale smaller
+    array([ True,  True])
+    """
+
+    log_upper: Floats
+    log_lower: Floats
+    accumulated: Floats
+
+    @property
+    def log_scale(self) -> Floats:
+        """The mean of the two logarithms: of alpha_inf^2, where the paper writes alpha. ``log_upper`` if alone."""
+        if np.isneginf(self.log_lower).all():
+            return self.log_upper
+        return (self.log_upper + self.log_lower) / 2
+
+    @property
+    def tilt(self) -> Floats:
+        """Half their difference; 0 where only one branch exists."""
+        if np.isneginf(self.log_lower).all():
+            return np.zeros_like(self.log_upper)
+        return (self.log_upper - self.log_lower) / 2
+
+    def coef(self) -> Floats:
+        """The coefficients by the mirror formula."""
+        return np.exp(self.log_upper + self.accumulated) - np.exp(self.log_lower - self.accumulated)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The curve of a run, known at the recorded steps: rows of all arrays are step 0 and the k recorded ones after it.
+
+    Averages are exact at recorded steps (every step is counted) and z is linear between them; the coefficients are
+    linear between recorded steps.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> from lassoflow.descent import gradient_descent
+    >>> problem = lf.LeastSquares([[1.0]], [1.0])
+    >>> run = gradient_descent(problem, lf.SquareNetwork(scale=1e-2), step_size=0.1, n_steps=100, record=[50])
+    >>> run.curve.steps, run.curve.losses.round(4), run.curve.weights[-1].round(4)
+    (array([  0,  50, 100]), array([0.49, 0.  , 0.  ]), array([[1.]]))
+    """
+
+    knots: Floats
+    """Lasso times of the recorded steps after step 0, increasing, shape (k,)."""
+    averages: Floats
+    """z / s, shape (k + 1, d)."""
+    slopes: Floats
+    """The coefficients, shape (k + 1, d)."""
+    stop: float
+    """Where the run ends: the last knot."""
+    steps: Ints
+    """Numbers of the recorded steps, shape (k + 1,)."""
+    losses: Floats
+    """The loss of all rows, shape (k + 1,)."""
+    weights: Floats
+    """The weights, shape (k + 1, layers, d)."""
+    step_size: float
+    effective: Effective | None
+    """At depth 2, without momentum and weight decay."""
+
+    exact = False
+
+    def slope(self, s: Floats, side: Side) -> Floats:
+        """x(s) for s of shape (m,): shape (m, d)."""
+        before, share = self._place(s, side)
+        return self.slopes[before] * (1.0 - share) + self.slopes[before + 1] * share
+
+    def average(self, s: Floats, side: Side) -> Floats:
+        """z(s) / s for s of shape (m,), at 0 the start: shape (m, d)."""
+        before, share = self._place(s, side)
+        times, later = np.concatenate(([0.0], self.knots)), np.asarray(s, dtype=np.float64)[:, None] > 0
+        # z is interpolated; divided by s that is a convex combination of averages, which cannot cancel
+        end = share * times[before + 1, None]
+        start = (1.0 - share) * times[before, None]
+        weight = np.divide(end, start + end, out=np.zeros_like(end), where=later)
+        return self.averages[before] * (1.0 - weight) + self.averages[before + 1] * weight
+
+    def _place(self, s: Floats, side: Side) -> tuple[Ints, Floats]:
+        """The record before s, and how far s is on the way to the next, shape (m, 1)."""
+        if side not in ("left", "right"):
+            raise ValueError(f"side must be 'left' or 'right'; got {side!r}.")
+        times = np.concatenate(([0.0], self.knots))
+        before = np.clip(np.searchsorted(times, s, side="right") - 1, 0, times.size - 2)
+        return before, ((s - times[before]) / (times[before + 1] - times[before]))[:, None]
+
+
+class _Layers:
+    """The weights as the network has them: what is iterated at depth 3 and more, shape (runs, layers, d)."""
+
+    def __init__(self, network: Network, n_features: int) -> None:
+        self.network, self.start = network, network.initial_weights(n_features)
+
+    def coef(self, state: Floats) -> Floats:
+        """The coefficients, shape (..., d)."""
+        return self.network.coefficients(state)
+
+    def move(self, state: Floats, push: Floats) -> Floats:
+        """The change of the state, up to the sign, for a step times the gradient in the coefficients."""
+        return self.network.pullback(state, push)
+
+    def weights(self, state: Floats) -> Floats:
+        """The network's own weights."""
+        return state
+
+    def effective(self, state: Floats, pushed: Floats) -> Effective | None:
+        """Of records of the state and of the sum of pushes, shape (k + 1, d)."""
+        return None
+
+
+class _Squares(_Layers):
+    """A network of depth 2 as ``x = P^2 - Q^2``: iterated are P and Q as multiples of what they are at the start."""
+
+    def __init__(self, network: Network, n_features: int) -> None:
+        weights = network.initial_weights(n_features)
+        self.rotated = isinstance(network, ProductNetwork)
+        self.kappa = 1.0 if self.rotated else 2.0
+        self.base = np.stack([weights[0] + weights[1], weights[0] - weights[1]]) / 2 if self.rotated else weights
+        self.signs = np.array([[1.0], [-1.0]])[: len(weights)]
+        self.start = np.ones_like(self.base)
+
+    def coef(self, state: Floats) -> Floats:
+        squares = np.square(self.base * state)
+        return squares[..., 0, :] - squares[..., 1, :] if len(self.base) == 2 else squares[..., 0, :]
+
+    def move(self, state: Floats, push: Floats) -> Floats:
+        return state * (self.kappa * self.signs * push[..., None, :])
+
+    def weights(self, state: Floats) -> Floats:
+        p = self.base * state
+        return np.stack([p[..., 0, :] + p[..., 1, :], p[..., 0, :] - p[..., 1, :]], axis=-2) if self.rotated else p
+
+    def effective(self, state: Floats, pushed: Floats) -> Effective:
+        accumulated = -2.0 * self.kappa * pushed
+        with np.errstate(divide="ignore"):
+            logs = 2.0 * (np.log(np.abs(self.base)) + np.log(np.abs(state)))
+        upper = logs[..., 0, :] - accumulated
+        lower = logs[..., 1, :] + accumulated if len(self.base) == 2 else np.full_like(upper, -np.inf)
+        return Effective(upper, lower, accumulated)
+
+
+class _Chance:
+    """Batches and label noise of several runs, a block of steps ahead, each run's from generators of its own.
+
+    Blocks depend on the batch size alone, so that a longer run begins as a shorter one.
+    """
+
+    def __init__(self, seeds: Sequence[int | None], n: int, batch_size: int | None, noisy: bool) -> None:
+        self.n, self.batch_size, self.noisy = n, batch_size, noisy
+        self.rows = batch_size or n
+        self.length = min(max(_BLOCK_NUMBERS // self.rows, 1), _BLOCK)
+        self.streams = [np.random.default_rng(seed).spawn(2) for seed in seeds]
+
+    def draw(self, step: int) -> tuple[Ints | None, Floats | None]:
+        """Row numbers and standard normal numbers of a step, both of shape (runs, batch size), or None."""
+        at = step % self.length
+        if at == 0:
+            shape = (self.length, self.rows)
+            if self.batch_size:
+                self.batches = np.stack([self._subsets(rows) for rows, _ in self.streams], axis=1)
+            if self.noisy:
+                self.noise = np.stack([labels.standard_normal(shape) for _, labels in self.streams], axis=1)
+        return (self.batches[at] if self.batch_size else None), (self.noise[at] if self.noisy else None)
+
+    def _subsets(self, rng: np.random.Generator) -> Ints:
+        """Random subsets of the rows, shape (length, batch size)."""
+        n, size = self.n, self.rows
+        if size**2 > 8 * n:
+            return np.argpartition(rng.random((self.length, n)), size - 1, axis=1)[:, :size]
+        # Floyd's algorithm, whose cost does not depend on n: what has been drawn before is replaced by the newest row
+        chosen = np.empty((self.length, size), dtype=np.intp)
+        for k in range(size):
+            newest = n - size + k
+            drawn = rng.integers(newest + 1, size=self.length)
+            seen = (chosen[:, :k] == drawn[:, None]).any(axis=1)
+            chosen[:, k] = np.where(seen, newest, drawn)
+        return chosen
+
+
+class _Rows:
+    """The working rows, for coefficients in the user's units: residuals and gradients of several runs at once.
+
+    With X = 2^a X_work and y = 2^b y_work, ``2^(a - b) X_work x - y_work`` is the working residual, and what it gives
+    through the same matrix is 2^(-2b) times the gradient. No number here is beyond floating point if the run is not.
+    """
+
+    def __init__(self, problem: LeastSquares, chance: _Chance, label_noise: float, n_steps: int) -> None:
+        self.n, d = problem.design.shape
+        self.units, self.chance = problem.units, chance
+        matrix, self.target, self.rest = problem.design.columns(np.arange(d)), problem.target, 0.0
+        self.noise = np.full(self.n, float(np.ldexp(label_noise, -self.units.target)))
+        if problem.sample_weight is not None:
+            self.noise = self.noise * np.sqrt(problem.sample_weight)
+        if not chance.batch_size and not chance.noisy and self.n > 2 * d and n_steps > d:
+            # a rotation of the rows leaves d of them and a constant
+            rotation, matrix = np.linalg.qr(matrix)
+            self.target = rotation.T @ problem.target
+            outside = problem.target - rotation @ self.target
+            self.rest = float(outside @ outside)
+        self.matrix = np.ascontiguousarray(np.ldexp(matrix, self.units.design - self.units.target))
+
+    def residual(self, coef: Floats) -> Floats:
+        """Working fitted values minus the target, shape (runs, rows)."""
+        return coef @ self.matrix.T - self.target
+
+    def gradient(self, coef: Floats, step: int) -> tuple[Floats, Floats]:
+        """The residual of a step and what it gives through the matrix, of shapes (runs, batch size) and (runs, d)."""
+        batch, noise = self.chance.draw(step)
+        if batch is None:
+            residual = self.residual(coef)
+            if noise is not None:
+                residual -= self.noise * noise
+            return residual, residual @ self.matrix
+        # stacks of small products: each run's is computed as it would be alone
+        rows = self.matrix.take(batch, axis=0)
+        residual = (rows @ coef[:, :, None])[:, :, 0] - self.target[batch]
+        if noise is not None:
+            residual -= self.noise[batch] * noise
+        return residual, (residual[:, None, :] @ rows)[:, 0, :]
+
+    def loss(self, squares: Floats) -> Floats:
+        """The loss, in the user's units, from sums of squared residuals of all rows."""
+        return np.asarray(np.ldexp((squares + self.rest) / (2 * self.n), 2 * self.units.target), dtype=np.float64)
+
+
+class _Diverged(Exception):
+    """A run's loss has grown beyond all measure: the step and the number of the run."""
+
+
+class _Record:
+    """What is kept of the recorded steps, and which runs are still going."""
+
+    def __init__(self, steps: Ints, runs: int) -> None:
+        self.steps = steps
+        self.going = np.ones(runs, dtype=bool)
+        self.count = np.zeros(runs, dtype=np.intp)
+        self.rows: list[tuple[Floats, ...]] = []
+
+    def add(self, *rows: Floats) -> None:
+        """Arrays of shape (runs, ...) at the next recorded step."""
+        self.rows.append(rows)
+        self.count[self.going] += 1
+
+    def of(self, run: int) -> list[Floats]:
+        """The arrays of one run, shape (k + 1, ...), up to where it ended."""
+        kept = self.rows[: self.count[run]]
+        return [np.stack([rows[part][run] for rows in kept]) for part in range(len(kept[0]))]
+
+
+class _Rates(NamedTuple):
+    """Of one step, in the user's units: its size, the momentum and the coefficient of w in the gradient."""
+
+    size: float
+    momentum: float
+    decay: float
+
+
+def _descend(
+    parameters: _Layers, rows: _Rows, rates: _Rates, record: _Record, watch: Callable[[int, Floats, Floats], None]
+) -> None:
+    """Run until the last recorded step or until no run is going.
+
+    Records (coefficients, averages, state, summed pushes, losses); ``watch`` is told step, coefficients and losses.
+    """
+    runs, n_steps = record.going.size, int(record.steps[-1])
+    state = np.repeat(parameters.start[None], runs, axis=0)
+    velocity = np.zeros_like(state)
+    total, pushed = np.zeros((2, *parameters.coef(state).shape))
+    eta = float(np.ldexp(rates.size, 2 * rows.units.target)) / rows.chance.rows
+    limit, recorded = math.inf, iter(record.steps.tolist())
+    due = next(recorded)
+    with np.errstate(all="ignore"):
+        for step in range(n_steps + 1):
+            coef = parameters.coef(state)
+            if step == due:
+                squares = np.square(rows.residual(coef)).sum(axis=1)
+                if step == 0:
+                    noise = float(rows.noise @ rows.noise)
+                    limit = _DIVERGED * (max(float(squares.max()), float(rows.target @ rows.target)) + noise)
+                _refuse_divergence(squares, limit, record.going, step)
+                losses = rows.loss(squares)
+                record.add(coef, total / step if step else coef, state.copy(), pushed.copy(), losses)
+                watch(step, coef, losses)
+                if step == n_steps or not record.going.any():
+                    return
+                due = next(recorded)
+            residual, push = rows.gradient(coef, step)
+            # the squares of a batch are part of those of all rows: beyond the limit, the loss is too
+            if not float(np.vdot(residual, residual)) <= limit:
+                _refuse_divergence(np.square(residual).sum(axis=1), limit, record.going, step)
+            push *= eta
+            total += coef
+            pushed += push
+            move = parameters.move(state, push)
+            if rates.decay:
+                move += (rates.size * rates.decay) * state
+            if rates.momentum:
+                velocity *= rates.momentum
+                velocity += move
+                move = velocity
+            state -= move
+
+
+def _refuse_divergence(squares: Floats, limit: float, going: Any, step: int) -> None:
+    bad = going & ~(squares <= limit)
+    if bad.any():
+        raise _Diverged(step, int(bad.argmax()))
+
+
+def gradient_descent(
+    problem: LeastSquares,
+    network: Network,
+    *,
+    step_size: float | None = None,
+    n_steps: int = 10_000,
+    batch_size: int | None = None,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+    label_noise: float = 0.0,
+    seed: int | Sequence[int] | None = None,
+    record: int | ArrayLike | None = None,
+    stop_when: float | Callable[[int, Floats], bool] | None = None,
+    callback: Callable[[DescentProgress], object] | None = None,
+) -> Path | list[Path]:
+    """Gradient descent on the weights of a diagonal network, with batches, momentum and label noise where asked for.
+
+    A step takes ``w <- w - step_size * v`` with ``v <- momentum * v + gradient`` (heavy ball), and counts
+    ``step_size / (1 - momentum)`` of training time, the time of the flow that momentum approximates.
+
+    With an intercept, the centring is that of all the data, also in batches; weighted rows are drawn as often as
+    others and count by their weight. Scales below about 1e-300 are for :func:`lassoflow.gradient_flow`.
+
+    Parameters
+    ----------
+    problem : LeastSquares
+        n samples, d features. X is held in memory, dense.
+    network : Network
+        With its scale.
+    step_size : float, optional
+        By default such that the curvature of the loss in the weights, where the largest coefficient is twice the
+        largest of a fit on a single column and of 20 conjugate gradient steps, times the step is at most 1/2; for
+        batches of the expected curvature; with momentum such that a step takes the same training time. A guess, not a
+        guarantee: the loss has no curvature bound that holds for all weights.
+    n_steps : int
+        At most so many steps.
+    batch_size : int, optional
+        Rows of each step, drawn without replacement; all by default.
+    momentum : float
+        In [0, 1).
+    weight_decay : float
+        lambda of ``(lambda / 2) (|u|^2 + |v|^2)`` for products, ``lambda |w|^2`` for squares, ``(lambda / 2) |w|^2``
+        at depth 3 and more. There it has no box of its own, and the path has the box without it.
+    label_noise : float
+        Standard deviation of the Gaussian noise that is added to the labels anew at each step.
+    seed : int or sequence of int, optional
+        Of batches and noise. A sequence makes as many runs at once, each the same as with its seed alone: bit by bit
+        with a ``batch_size`` below n, up to rounding otherwise.
+    record : int or increasing array of int, optional
+        How many steps to record, evenly in the logarithm, or which ones; about 200 by default. Step 0 and the last
+        are always recorded. The averages count every step, however few are recorded.
+    stop_when : float or callable, optional
+        Stop as soon as the loss of all rows is at or below it, or ``stop_when(step, coef)`` is true. Looked at at
+        recorded steps only.
+    callback : callable, optional
+        Called with a :class:`DescentProgress` at recorded steps.
+
+    Returns
+    -------
+    Path or list of Path
+        A list if ``seed`` is a sequence. ``path(s)`` is the coefficients at lasso time s, exact at recorded steps;
+        ``path.curve`` is a :class:`Recorded`, with the losses, the weights and the effective initialisation.
+
+    Raises
+    ------
+    ValueError
+        If the network does not fit the problem, or an argument makes no sense.
+    ArithmeticError
+        If the loss grows beyond a million times what it was.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> from lassoflow.descent import gradient_descent
+    >>> problem = lf.LeastSquares([[1.0, 0.5], [0.5, 1.0]], [2.0, 0.0])
+    >>> network = lf.ProductNetwork(scale=1e-8)
+    >>> run = gradient_descent(problem, network, n_steps=4000)
+    >>> run.end.round(4)
+    array([ 2.6667, -1.3333])
+    >>> lf.gradient_flow(problem, network)(2.0).round(3), run(2.0).round(3)
+    (array([ 1.6, -0. ]), array([ 1.6, -0. ]))
+    >>> many = gradient_descent(problem, network, batch_size=1, n_steps=5000, seed=[0, 1, 2])
+    >>> [bool((abs(path.end - run.end) < 1e-3).all()) for path in many]
+    [True, True, True]
+    """
+    n, d = problem.design.shape
+    n_steps = _read_count(n_steps, "n_steps", 1)
+    batch = None if batch_size is None else _read_count(batch_size, "batch_size", 1, n)
+    batch = None if batch == n else batch
+    momentum = read_nonnegative(momentum, "momentum")
+    if momentum >= 1.0:
+        raise ValueError(f"momentum must lie in [0, 1); got {momentum!r}.")
+    decay, noise = read_nonnegative(weight_decay, "weight_decay"), read_nonnegative(label_noise, "label_noise")
+    seeds = _read_seeds(seed)
+    stops = _read_stop(stop_when)
+    steps = _read_record(record, n_steps)
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback must be callable; got {callback!r}.")
+    if math.isinf(network.unit):
+        raise ValueError(f"{network!r} has a lasso clock beyond floating point; train it with gradient_flow.")
+    box = network.box(d, decay if network.depth == 2 else 0.0)
+
+    total_decay = network.decay_factor * decay
+    safe = _automatic_step(problem, network, batch or n, total_decay) * (1.0 - momentum)
+    size = safe if step_size is None else read_nonnegative(step_size, "step_size")
+    if size == 0.0:
+        raise ValueError(f"step_size must be positive; got {step_size!r}.")
+    tick = size / (1.0 - momentum)
+    kept = _Record(steps, len(seeds))
+
+    def watch(step: int, coef: Floats, losses: Floats) -> None:
+        if callback is not None:
+            mean = float(losses[kept.going].mean())
+            callback(DescentProgress(step, float(network.lasso_time(step * tick)), mean))
+        if stops is not None:
+            for run in np.flatnonzero(kept.going).tolist():
+                kept.going[run] = not stops(step, coef[run], float(losses[run]))
+
+    parameters = _parameters(network, d)
+    rows = _Rows(problem, _Chance(seeds, n, batch, noise > 0), noise, n_steps)
+    try:
+        _descend(parameters, rows, _Rates(size, momentum, total_decay), kept, watch)
+    except _Diverged as error:
+        step, run = error.args
+        which = "" if seeds[run] is None else f" (seed {seeds[run]})"
+        raise ArithmeticError(
+            f"Gradient descent{which} diverged at step {step} with step_size={size:.4g}; "
+            f"try step_size={min(safe, size / 4):.2g}."
+        ) from None
+    identity = not momentum and not decay
+    paths = []
+    for run in range(len(seeds)):
+        curve = _curve(kept, run, parameters, network.lasso_time(steps * tick), size, identity)
+        paths.append(_path(curve, problem, box, "complete" if kept.going[run] else "stopped"))
+    return paths if _is_many(seed) else paths[0]
+
+
+def _curve(record: _Record, run: int, parameters: _Layers, times: Floats, step_size: float, identity: bool) -> Recorded:
+    slopes, averages, state, pushed, losses = record.of(run)
+    return Recorded(
+        knots=times[1 : len(slopes)],
+        averages=averages,
+        slopes=slopes,
+        stop=float(times[len(slopes) - 1]),
+        steps=record.steps[: len(slopes)],
+        losses=losses,
+        weights=parameters.weights(state),
+        step_size=step_size,
+        effective=parameters.effective(state, pushed) if identity else None,
+    )
+
+
+def _path(curve: Any, problem: LeastSquares, box: Box, status: Any) -> Path:
+    law: Any = "descent"
+    frame = Frame(problem.feature_names, problem.feature_means, problem.target_mean)
+    return Path(curve, law, problem, box, frame, status, 0.0)
+
+
+def _parameters(network: Network, n_features: int) -> _Layers:
+    squares = isinstance(network, ProductNetwork | SquareNetwork | PowerNetwork) and network.depth == 2
+    return (_Squares if squares else _Layers)(network, n_features)
+
+
+def _automatic_step(problem: LeastSquares, network: Network, batch_size: int, decay: float) -> float:
+    """A step size at which gradient descent is stable where the coefficients are of the size of the data's.
+
+    The Hessian in the weights is ``J' M J`` plus terms in the gradient, which vanish at an interpolating solution. J
+    is diagonal in the coordinates, so its largest eigenvalue is at most that of M times the largest ``|J_j|^2``; on
+    the way from zero the second part is smaller. The flow has ``x' = -|J|^2 grad l``, hence ``|J|^2`` is the
+    derivative of phi over the time unit, for every network. Decay adds its own curvature.
+
+    For random batches of B rows, ``E M_B^2 <= L M`` with L the mean of M's eigenvalue and the longest row's square,
+    weighted n (B - 1) / (B (n - 1)) and (n - B) / (B (n - 1)): L takes the place of the eigenvalue.
+    """
+    n, d = problem.design.shape
+    units, target, norms = problem.units, problem.target, problem.design.norms
+    matrix = problem.design.columns(np.arange(d))
+    with np.errstate(all="ignore"):
+        correlation = matrix.T @ target
+        single = np.divide(np.abs(correlation), norms**2, out=np.zeros(d), where=norms > 0)
+        fit = lsqr(matrix, target, iter_lim=_FITS)[0]
+        size = _MARGIN * max(float(single.max()), float(np.abs(fit).max()))
+        branches = network.branches(d)
+        gaps = branches.gaps(branches.dual(np.full(d, float(units.coef(np.asarray(size))))))
+        start = network.initial_weights(d)
+        at_start = float(np.square(network.pullback(start, np.ones(d))).sum(axis=0).max())
+        metric = max(at_start, float(np.max(branches.derivative(gaps))) / network.unit)
+        whole = _largest_singular(matrix) / math.sqrt(n)
+        longest = float(np.sqrt(np.square(matrix).sum(axis=1).max()))
+        share = n * (batch_size - 1) / (batch_size * (n - 1)) if n > 1 else 1.0
+        other = (n - batch_size) / (batch_size * (n - 1)) if n > 1 else 0.0
+        spread = math.hypot(math.sqrt(share) * whole, math.sqrt(other) * longest)
+        # roots, not squares: a square may be beyond floating point where the product is not
+        curvature = (float(np.ldexp(spread, units.design)) * math.sqrt(metric)) ** 2 + decay
+    if not 0.0 < curvature < math.inf:
+        return 1.0  # nothing moves: X is zero
+    return _CURVATURE / curvature
+
+
+def _largest_singular(matrix: Floats) -> float:
+    """The largest singular value, by power iteration from a random start: below it by a few per cent at most."""
+    vector = np.random.default_rng(0).standard_normal(matrix.shape[1])
+    value = 0.0
+    for _ in range(30):
+        vector = matrix.T @ (matrix @ vector)
+        value = float(np.linalg.norm(vector))
+        if value == 0.0:
+            return 0.0
+        vector /= value
+    return math.sqrt(value)
+
+
+def _read_count(value: Any, argument: str, least: int, most: int | None = None) -> int:
+    """A whole number in a range."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{argument} must be a whole number; got {value!r}.") from None
+    if number < least or (most is not None and number > most):
+        span = f"at least {least}" if most is None else f"between {least} and {most}"
+        raise ValueError(f"{argument} must be {span}; got {value!r}.")
+    return number
+
+
+def _is_many(seed: Any) -> bool:
+    return seed is not None and np.ndim(seed) > 0
+
+
+def _read_seeds(seed: Any) -> list[int | None]:
+    if seed is None:
+        return [None]
+    if not _is_many(seed):
+        return [_read_count(seed, "seed", 0)]
+    if len(seed) == 0:
+        raise ValueError("seed must be a whole number or a sequence of at least one; it is empty.")
+    return [_read_count(one, "seed", 0) for one in seed]
+
+
+def _read_stop(stop_when: Any) -> Callable[[int, Floats, float], bool] | None:
+    """The rule as a function of step, coefficients and loss."""
+    if stop_when is None:
+        return None
+    if callable(stop_when):
+        return lambda step, coef, loss: bool(stop_when(step, coef.copy()))
+    least = read_nonnegative(stop_when, "stop_when")
+    return lambda step, coef, loss: loss <= least
+
+
+def _read_record(record: Any, n_steps: int) -> Ints:
+    """The steps to record, with 0 and the last."""
+    if record is None or np.ndim(record) == 0:
+        count = _RECORDS if record is None else _read_count(record, "record", 2)
+        between = np.rint(np.geomspace(1, n_steps, count - 1)).astype(np.intp)[: count - 2]
+        return np.unique(np.concatenate([[0], between, [n_steps]]).astype(np.intp))
+    steps = np.asarray(record)
+    if steps.ndim != 1 or steps.dtype.kind not in "iu" or (np.diff(steps.astype(np.int64)) <= 0).any():
+        raise ValueError("record must be a number of steps, or an increasing array of step numbers.")
+    if steps.size and not 0 <= steps[0] <= steps[-1] <= n_steps:
+        raise ValueError(f"record must hold steps between 0 and n_steps={n_steps}; got {steps[0]} to {steps[-1]}.")
+    return np.unique(np.concatenate([[0], steps, [n_steps]]).astype(np.intp))

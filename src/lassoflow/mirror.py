@@ -1,0 +1,118 @@
+"""What is true of the gradient flow of a diagonal network as a mirror flow, as numbers along a computed flow.
+
+In lasso time the flow is ``d Q'(x) / ds = -l'(x)`` with the network's convex potential Q (docs, section 6). Without
+weight decay it follows, for every least-squares solution x* in the network's reach,
+
+    l(x(s)) - l*  <=  D_Q(x*, x(0)) / s                      (any network)
+    l(x(s)) - l*  <=  (l(x(0)) - l*) exp(-2 mu c t)          (mu: Polyak-Lojasiewicz, c: the least gain dx/dg)
+
+and the limit minimises ``D_Q(x, x(0))`` among the solutions. The statements are those of Labarriere et al. (2024), their
+form here is derived (see docs).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lassoflow.arrays import Floats
+from lassoflow.dense import Smooth
+from lassoflow.network import Network
+from lassoflow.path import Path
+from lassoflow.problem import LeastSquares
+from lassoflow.walk import limit_flow
+
+_MOST = 200
+
+
+class Rate(NamedTuple):
+    """An excess loss and what bounds it, at times s: each of shape (k,), in the user's units."""
+
+    s: Floats
+    excess: Floats
+    bound: Floats
+
+
+def solution(flow: Path) -> Floats:
+    """The least-squares solution in the network's reach with the smallest l1 norm of its box, shape (d,)."""
+    box = flow.box
+    return limit_flow(flow.require_problem("a rate"), np.stack([box.upper, box.lower])).end
+
+
+def general_rate(flow: Path, x_star: Floats) -> Rate:
+    """``l(x(s)) - l(x*)`` against ``D_Q(x*, x(0)) / s``."""
+    network, problem = _parts(flow)
+    s = _times(flow)
+    branches = network.branches(problem.n_features)
+    divergence = float(branches.divergence(x_star, flow(0.0)))
+    return Rate(s, _excess(problem, flow(s), x_star), divergence / s)
+
+
+def exponential_rate(flow: Path, x_star: Floats) -> Rate | None:
+    """``l(x(s)) - l*`` against ``(l(x(0)) - l*) exp(-2 mu c t)``; None where the least gain c is zero."""
+    network, problem = _parts(flow)
+    log_gain = network.log_least_gain(problem.n_features)
+    if log_gain == -np.inf:
+        return None
+    s = _times(flow)
+    with np.errstate(divide="ignore", over="ignore"):
+        exponent = 2.0 * polyak_lojasiewicz(problem) * np.exp(log_gain + network.log_unit + np.log(s))
+    start = _excess(problem, flow(np.zeros(1)), x_star)
+    return Rate(s, _excess(problem, flow(s), x_star), start * np.exp(-exponent))
+
+
+def polyak_lojasiewicz(problem: LeastSquares) -> float:
+    """The mu of ``|l'|^2 / 2 >= mu (l - l*)``: the smallest nonzero eigenvalue of ``M = X'X / n``, in user units."""
+    X = problem.design.columns(np.flatnonzero(problem.design.norms))
+    values = np.linalg.svd(X, compute_uv=False)
+    values = values[values > 1e-12 * values.max(initial=0.0)]
+    return float(np.ldexp(values.min(initial=np.inf) ** 2 / problem.n_samples, 2 * problem.units.design))
+
+
+def bias(flow: Path, x_star: Floats) -> tuple[float, float]:
+    """``D_Q`` from the start to the end of the flow, and to another solution: the first is the smaller one."""
+    network, problem = _parts(flow)
+    branches = network.branches(problem.n_features)
+    start, end = flow(0.0), flow.end
+    return float(branches.divergence(end, start)), float(branches.divergence(x_star, start))
+
+
+def defect(flow: Path) -> tuple[Floats, Floats]:
+    """By how much z is not the integral of x, over ``s max|x|``, at the ends of steps: times and values, shape (k,).
+
+    Gauss's rule on every step, with x from the gaps: an account of the integration that does not believe in it.
+    """
+    curve = flow.curve
+    if not isinstance(curve, Smooth) or curve.mesh.size < 2:
+        return np.zeros(0), np.zeros(0)
+    mesh = curve.mesh
+    nodes, weights = np.polynomial.legendre.leggauss(5)
+    half = np.diff(mesh) / 2
+    at = (mesh[:-1] + half)[:, None] + half[:, None] * nodes
+    kept = np.flatnonzero(curve.active())
+    x = np.concatenate([flow(rows)[:, kept] for rows in np.array_split(at.ravel(), 1 + at.size * kept.size // 2**20)])
+    steps = half[:, None] * np.einsum("kqj,q->kj", x.reshape(*at.shape, -1), weights)
+    z = flow.integral(mesh)[:, kept]
+    gap = np.abs(z[1:] - z[0] - np.cumsum(steps, axis=0)).max(axis=1, initial=0.0)
+    return mesh[1:], gap / (mesh[1:] * np.abs(x).max(initial=1e-300))
+
+
+def _parts(flow: Path) -> tuple[Network, LeastSquares]:
+    if flow.network is None:
+        raise ValueError(f"{flow.name.capitalize()} is not the path of a network.")
+    return flow.network, flow.require_problem("a rate")
+
+
+def _times(flow: Path) -> Floats:
+    """A share of the mesh, positive times only."""
+    mesh = flow.mesh[flow.mesh > 0]
+    return mesh[np.unique(np.linspace(0, mesh.size - 1, _MOST).astype(np.intp))] if mesh.size else mesh
+
+
+def _excess(problem: LeastSquares, x: Floats, x_star: Floats) -> Floats:
+    """``l(x) - l(x*)`` as ``|X (x - x*)|^2 / (2 n)`` plus the gradient's part, without the cancellation."""
+    step = x - x_star
+    fitted = problem.fitted(step)
+    quadratic = np.sum(fitted**2, axis=-1) / (2 * problem.n_samples)
+    return np.ldexp(quadratic, 2 * problem.units.target) + step @ problem.gradient(x_star)
