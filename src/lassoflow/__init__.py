@@ -3,6 +3,7 @@
 from lassoflow.certificate import Certificate, certify, compare
 from lassoflow.display import PathDisplay
 from lassoflow.flow import gradient_flow
+from lassoflow.layered import LayeredNetwork
 from lassoflow.monotonicity import monotone_by_design, monotone_until
 from lassoflow.network import PowerNetwork, ProductNetwork, SquareNetwork
 from lassoflow.optimality import duality_gap, kkt_violation
@@ -14,6 +15,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Certificate",
+    "LayeredNetwork",
     "LeastSquares",
     "Path",
     "PathDisplay",

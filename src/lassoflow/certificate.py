@@ -355,8 +355,8 @@ def _network_words(flow: Path, checks: Sequence[Check], spread: str) -> str:
     bound = "" if apart.bound is None else f" (the bound there: {100 * apart.bound:.2g} %)"
     what = "flow" if flow.law == "network" else "descent"
     return (
-        f"The averaged {what} of {flow.network!r} and the lasso are at most {100 * apart.value:.2g} % of {spread} apart, "
-        f"at s = {_short(apart.s)}{bound}."
+        f"The averaged {what} of {flow.network!r} and the lasso are at most {100 * apart.value:.2g} % of {spread} "
+        f"apart, at s = {_short(apart.s)}{bound}."
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lassoflow.arrays import Floats, Ints
 from lassoflow.curve import Side
 from lassoflow.design import Units
+from lassoflow.layered import LayeredBranches
 from lassoflow.network import Branches
 from lassoflow.problem import LeastSquares
 
@@ -138,8 +139,7 @@ class Smooth:
             rows[part] = self._sums(stretch, at) / np.where(at > 0, at, 1.0)[:, None]
         late = (working > self._last) | (working == 0)
         if late.any():  # at rest since then
-            with np.errstate(invalid="ignore"):
-                share = np.where(working[late] > 0, self._last / working[late], 0.0)[:, None]
+            share = np.divide(self._last, working[late], out=np.zeros(late.sum()), where=working[late] > 0)[:, None]
             end = self._of_gaps(working[late], self.branches.coef)
             rows[late] += (1.0 - share) * end
         return self.units.coef(rows)
@@ -149,11 +149,13 @@ class Smooth:
     def to_arrays(self) -> dict[str, Any]:
         """The curve as named arrays."""
         b, parts = self.branches, self.stretches
+        extra = {"mu": b.mu, "series": b.series, "span": b.span} if isinstance(b, LayeredBranches) else {}
         return {
+            **extra,
             "stop": self.stop,
             "rtol": self.rtol,
             "units": np.array([self.units.design, self.units.target]),
-            "branches": np.array([b.power, b.rate, b.log_scale, b.decay]),
+            "branches": np.array([b.power, b.rate, b.log_scale, b.decay, getattr(b, "log_factor", 0.0)]),
             "branch_upper": b.upper,
             "branch_lower": b.lower,
             "stretches": np.array([[part.index.size, part.times.size] for part in parts], dtype=np.intp).reshape(-1, 2),
@@ -167,8 +169,11 @@ class Smooth:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], problem: LeastSquares | None) -> Smooth:
         """The curve that :meth:`to_arrays` wrote."""
-        power, rate, log_scale, decay = arrays["branches"].tolist()
+        power, rate, log_scale, decay, log_factor = arrays["branches"].tolist()
         branches = Branches(power, rate, log_scale, arrays["branch_upper"], arrays["branch_lower"], decay)
+        if "series" in arrays:
+            extra = {name: arrays[name] for name in ("mu", "series", "span")}
+            branches = LayeredBranches(**vars(branches), **extra, log_factor=log_factor)
         flat = {name: arrays[name] for name in ("index", "sign", "times", "gaps", "sums")}
         place, stretches = dict.fromkeys(flat, 0), []
         for (m, p), frozen in zip(arrays["stretches"].tolist(), arrays["frozen"], strict=True):

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import lsqr
 
 from lassoflow.arrays import Floats, Ints, read_nonnegative
@@ -61,9 +61,9 @@ class Effective(NamedTuple):
     """What a run has made of its initialisation: ``x = exp(log_upper + g) - exp(log_lower - g)``, exactly.
 
     g is ``accumulated``. The flow has the same form with the initial ``log_upper`` and ``log_lower``, so a run ends
-    where the flow from its final ones would (Even, Pesme, Gunasekar & Flammarion 2023, restated for each network and
-    derived, see docs): it minimises the mirror potential of ``log_scale``, centred at the ``tilt``. Arrays have shape
-    (k + 1, d), a row for each recorded step.
+    where the flow from its final ones would: an interpolating limit minimises the Bregman divergence of that flow's
+    potential from its start (derived, see docs; the idea is of Even, Pesme, Gunasekar & Flammarion 2023). Arrays have
+    shape (k + 1, d), a row for each recorded step.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Effective(NamedTuple):
 
     @property
     def log_scale(self) -> Floats:
-        """The mean of the two logarithms: of alpha_inf^2, where the paper writes alpha. ``log_upper`` if alone."""
+        """The mean of the two logarithms, ``log(alpha_inf^2 / 2)`` in the paper's letters; ``log_upper`` if alone."""
         if np.isneginf(self.log_lower).all():
             return self.log_upper
         return (self.log_upper + self.log_lower) / 2
@@ -146,6 +146,15 @@ class Recorded:
 
     exact = False
 
+    @property
+    def mesh(self) -> Floats:
+        """The recorded times."""
+        return self.knots
+
+    def active(self) -> NDArray[np.bool_]:
+        """Which coordinates are ever nonzero, shape (d,)."""
+        return (self.averages != 0).any(axis=0) | (self.slopes != 0).any(axis=0)
+
     def slope(self, s: Floats, side: Side) -> Floats:
         """x(s) for s of shape (m,): shape (m, d)."""
         before, share = self._place(s, side)
@@ -160,6 +169,20 @@ class Recorded:
         start = (1.0 - share) * times[before, None]
         weight = np.divide(end, start + end, out=np.zeros_like(end), where=later)
         return self.averages[before] * (1.0 - weight) + self.averages[before + 1] * weight
+
+    def to_arrays(self) -> dict[str, Any]:
+        """The curve as named arrays."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        effective = arrays.pop("effective")
+        return arrays | (effective._asdict() if effective else {})
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Recorded:
+        """The curve that :meth:`to_arrays` wrote."""
+        plain: dict[str, Any] = {field.name: arrays[field.name] for field in fields(cls) if field.name != "effective"}
+        plain |= {name: float(plain[name]) for name in ("stop", "step_size")}
+        found = "log_upper" in arrays
+        return cls(**plain, effective=Effective(*(arrays[name] for name in Effective._fields)) if found else None)
 
     def _place(self, s: Floats, side: Side) -> tuple[Ints, Floats]:
         """The record before s, and how far s is on the way to the next, shape (m, 1)."""
@@ -472,7 +495,7 @@ def gradient_descent(
     >>> run.end.round(4)
     array([ 2.6667, -1.3333])
     >>> lf.gradient_flow(problem, network)(2.0).round(3), run(2.0).round(3)
-    (array([ 1.6, -0. ]), array([ 1.6, -0. ]))
+    (array([1.6, 0. ]), array([1.6, 0. ]))
     >>> many = gradient_descent(problem, network, batch_size=1, n_steps=5000, seed=[0, 1, 2])
     >>> [bool((abs(path.end - run.end) < 1e-3).all()) for path in many]
     [True, True, True]
@@ -495,8 +518,11 @@ def gradient_descent(
     box = network.box(d, decay if network.depth == 2 else 0.0)
 
     total_decay = network.decay_factor * decay
-    safe = _automatic_step(problem, network, batch or n, total_decay) * (1.0 - momentum)
-    size = safe if step_size is None else read_nonnegative(step_size, "step_size")
+
+    def safe_step() -> float:
+        return _automatic_step(problem, network, batch or n, total_decay) * (1.0 - momentum)
+
+    size = safe_step() if step_size is None else read_nonnegative(step_size, "step_size")
     if size == 0.0:
         raise ValueError(f"step_size must be positive; got {step_size!r}.")
     tick = size / (1.0 - momentum)
@@ -519,7 +545,7 @@ def gradient_descent(
         which = "" if seeds[run] is None else f" (seed {seeds[run]})"
         raise ArithmeticError(
             f"Gradient descent{which} diverged at step {step} with step_size={size:.4g}; "
-            f"try step_size={min(safe, size / 4):.2g}."
+            f"try step_size={min(safe_step(), size / 4):.2g}."
         ) from None
     identity = not momentum and not decay
     paths = []
@@ -587,17 +613,17 @@ def _automatic_step(problem: LeastSquares, network: Network, batch_size: int, de
         # roots, not squares: a square may be beyond floating point where the product is not
         curvature = (float(np.ldexp(spread, units.design)) * math.sqrt(metric)) ** 2 + decay
     if not 0.0 < curvature < math.inf:
-        return 1.0  # nothing moves: X is zero
+        return 1.0  # X is zero and nothing moves, or the data are such that a step has to be given
     return _CURVATURE / curvature
 
 
 def _largest_singular(matrix: Floats) -> float:
     """The largest singular value, by power iteration from a random start: below it by a few per cent at most."""
-    vector = np.random.default_rng(0).standard_normal(matrix.shape[1])
+    vector = np.random.default_rng(0).standard_normal((matrix.shape[1],))
     value = 0.0
     for _ in range(30):
         vector = matrix.T @ (matrix @ vector)
-        value = float(np.linalg.norm(vector))
+        value = math.sqrt(float(vector @ vector))
         if value == 0.0:
             return 0.0
         vector /= value

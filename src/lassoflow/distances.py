@@ -58,8 +58,8 @@ def limit_to_lasso(limit: Path, lasso: Path, problem: LeastSquares, s: Floats) -
 def network_to_limit(flow: Path, limit: Path, problem: LeastSquares, s: Floats) -> Distance:
     """The averages of a finite network's flow and of its limit: ``(1/s) (2 int_0^s q)^(1/2)`` (docs, section 7).
 
-    ``q = sum_j |x_j| g_j(x_j) - |x0_j| g_j(x0_j)`` with x the network's coefficients, x0 the limit's, and g the distance
-    of the network's dual from the face that the coefficient belongs to. Integrated by Gauss's rule on the steps.
+    ``q = sum_j |x_j| g_j(x_j) - |x0_j| g_j(x0_j)`` with x the network's coefficients, x0 the limit's, and g how far
+    the network's dual is from the face that the coefficient belongs to. Integrated by Gauss's rule on the steps.
     """
     if not isinstance(flow.curve, Smooth):
         raise ValueError(f"{flow.name.capitalize()} was not integrated in the dual; it has no such bound.")

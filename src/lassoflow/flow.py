@@ -128,6 +128,7 @@ class _Integration:
         for j in np.flatnonzero(frozen).tolist():
             base -= self._gram[j] * frozen[j]
         b, found = self.branches, []
+        maps = b.on(index)
         width = (b.upper + b.lower)[index] + 2 * b.decay * self.s
         matrix = np.ascontiguousarray(sign[:, None] * columns[index] * sign)
         others = np.ascontiguousarray(columns[rest] * sign)
@@ -136,7 +137,7 @@ class _Integration:
             self.step = 1e-3 * self.s if self.s else 1e-3 / (1.0 + self.fastest)
         while why == rosenbrock.FULL:
             why, count, rejected, self.step, times, gaps, sums = rosenbrock.advance(
-                b.power, b.rate, b.log_scale, b.decay, sign * self.r[index], matrix, gap, z, width, self.s, self.step,
+                *maps, b.decay, sign * self.r[index], matrix, gap, z, width, self.s, self.step,
                 stop, self.rtol, self.size, self.r[rest], others, base[rest], b.upper[rest], b.lower[rest],
                 self.threshold, self.leave, self.steepest, 1e-10 * self.fastest,
             )  # fmt: skip

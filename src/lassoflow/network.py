@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lassoflow.arrays import Floats
+from lassoflow.arrays import Floats, Ints
 from lassoflow.box import Box
 
 
@@ -57,6 +57,11 @@ class Branches:
             return replace(self, log_scale=self.log_scale + log_factor)
         shift = log_factor / self.rate
         return replace(self, upper=self.upper - shift, lower=self.lower - shift)
+
+    def on(self, index: Ints) -> tuple[float, float, float, float, Floats, Floats, Floats]:
+        """What the integrator needs of some coordinates: power, rate, log scale, and a series (none here)."""
+        none = np.zeros((0, index.size))
+        return self.power, self.rate, self.log_scale, 0.0, none, none, np.ones(index.size)
 
     def gaps(self, theta: ArrayLike, s: ArrayLike = 0.0) -> tuple[Floats, Floats]:
         """How far theta is from the upper and the lower face at time s: each of shape (..., d)."""

@@ -122,10 +122,46 @@ _solve = _compile(_solve_loops) if compiled else _solve_lapack
 
 
 @_compile
+def layered(
+    log_factor: float,
+    series: Floats,
+    mu: Floats,
+    span: Floats,
+    g: Floats,
+    log_cap: float,
+    power: float,
+    log_scale: float,
+) -> tuple[Floats, Floats]:
+    """The same of a product of layers, by the series for the smallest one (:mod:`lassoflow.layered`)."""
+    excess = mu.shape[0] - 1
+    least = np.exp((log_scale - log_cap) / power)
+    inner = np.maximum(g, least)
+    w = np.minimum(inner ** (1.0 / excess), span)
+    at = 2.0 * w / span - 1.0
+    later, last = np.zeros_like(at), np.zeros_like(at)
+    for row in range(series.shape[0] - 1, 0, -1):
+        later, last = 2.0 * at * later - last + series[row], later
+    z = (at * later - last + series[0]) / w
+    product, total = np.exp(log_factor) * np.ones_like(z), np.ones_like(z)
+    root = product * z
+    for layer in range(mu.shape[0]):
+        both = z * z + mu[layer] * mu[layer]
+        product = product * both
+        root = root * np.sqrt(both)
+        total = total + z * z / both
+    slope = product * total
+    return root + slope * (inner - g), slope
+
+
+@_compile
 def active(
-    power: float, rate: float, log_scale: float, g: Floats, width: Floats, log_cap: float
-) -> tuple[Floats, Floats, Floats]:
+    power: float, rate: float, log_scale: float, log_factor: float, series: Floats, mu: Floats, span: Floats,
+    g: Floats, width: Floats, log_cap: float,
+) -> tuple[Floats, Floats, Floats]:  # fmt: skip
     """Coefficients x and -dx/dg of active coordinates, and the slope of the far branch alone."""
+    if series.shape[0]:
+        x, steep = layered(log_factor, series, mu, span, g, log_cap, power, log_scale)
+        return x, steep, np.zeros_like(x)
     near, near_slope = branch(power, rate, log_scale, g, log_cap)
     far, far_slope = branch(power, rate, log_scale, width - g, log_cap)
     return near - far, near_slope + far_slope, far_slope
@@ -133,12 +169,12 @@ def active(
 
 @_compile
 def step(
-    power: float, rate: float, log_scale: float, decay: float, r: Floats, M: Floats,
-    g: Floats, width: Floats, h: float, log_cap: float,
+    power: float, rate: float, log_scale: float, log_factor: float, series: Floats, mu: Floats, span: Floats,
+    decay: float, r: Floats, M: Floats, g: Floats, width: Floats, h: float, log_cap: float,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """One step: the stages of g and z, shape (8, m) each; not a number where it failed."""
     m = g.size
-    x, slope, far = active(power, rate, log_scale, g, width, log_cap)
+    x, slope, far = active(power, rate, log_scale, log_factor, series, mu, span, g, width, log_cap)
     root = np.sqrt(slope)
     a = h * _GAMMA
     matrix = a * root.reshape(m, 1) * M * root
@@ -160,7 +196,7 @@ def step(
             z_correction += _C[i, j] / h * cumulated[j]
         if i > 0:
             moved = width + 2.0 * decay * _TIMES[i] * h
-            x = active(power, rate, log_scale, at, moved, log_cap)[0]
+            x = active(power, rate, log_scale, log_factor, series, mu, span, at, moved, log_cap)[0]
         right = decay - r + np.dot(M, x) + correction + h * _SHIFTS[i] * drift
         k = a * _solve(factor, transposed, root * right) / root
         stages[i] = k
@@ -173,8 +209,8 @@ FULL, STOP, ARRIVAL, LEAVE, FLIP, STATIONARY, STUCK = range(7)
 
 @_compile
 def advance(
-    power: float, rate: float, log_scale: float, decay: float, r: Floats, M: Floats,
-    g: Floats, z: Floats, width: Floats, s: float, h: float, stop: float, tol: float, size: float,
+    power: float, rate: float, log_scale: float, log_factor: float, series: Floats, mu: Floats, span: Floats,
+    decay: float, r: Floats, M: Floats, g: Floats, z: Floats, width: Floats, s: float, h: float, stop: float, tol: float, size: float,
     others_r: Floats, others_M: Floats, others_dual: Floats, upper: Floats, lower: Floats,
     threshold: float, leave: float, steepest: float, least_rate: float,
 ) -> tuple[int, int, int, float, Floats, Floats, Floats]:  # fmt: skip
@@ -185,7 +221,7 @@ def advance(
     kappa = rate if power == np.inf else power / threshold
     times[0] = s
     while count < rows:
-        x = active(power, rate, log_scale, g, width, 700.0)[0]
+        x = active(power, rate, log_scale, log_factor, series, mu, span, g, width, 700.0)[0]
         largest = max(np.abs(x).max(), size)
         log_cap = np.log(1e3 * largest)
         dual = others_dual + s * others_r - np.dot(others_M, z)
@@ -209,7 +245,9 @@ def advance(
         taken = min(h, wait, stop - s)
         # -- the step and its error: of log x, by the slope of log x in g
         ok, error = True, 0.0
-        stages, cumulated = step(power, rate, log_scale, decay, r, M, g, width, taken, log_cap)
+        stages, cumulated = step(
+            power, rate, log_scale, log_factor, series, mu, span, decay, r, M, g, width, taken, log_cap
+        )
         end = g.copy()
         z_end = z.copy()
         for j in range(5):
@@ -221,20 +259,23 @@ def advance(
         if not np.isfinite(end).all():
             ok, error = False, 1e3
         else:
-            near, near_slope = branch(power, rate, log_scale, end, 700.0)
-            beyond, beyond_slope = branch(power, rate, log_scale, width + 2 * decay * taken - end, 700.0)
-            if near.max() > 1e3 * largest or beyond.max() > 1e3 * largest:
+            moved = width + 2 * decay * taken
+            reached = active(power, rate, log_scale, log_factor, series, mu, span, end, moved, 700.0)[0]
+            if np.abs(reached).max() > 1e3 * largest:
                 ok, error = False, 1e3
             else:
-                relative = np.maximum((near_slope + beyond_slope) / (near + beyond + 1e-300), steepest)
+                relative = np.full(m, rate)
+                if power < np.inf:
+                    relative = power / np.minimum(end, moved - end)
+                relative = np.maximum(relative, steepest)
                 error = (relative * np.abs(stages[7])).max()
                 noise = 30 * 2.2e-16 * (relative * (s + taken) * np.abs(r)).max()
                 error /= max(tol, noise)
                 ok = error <= 1.0
         if ok and dual.size:
             ahead = others_dual + (s + taken) * others_r - np.dot(others_M, z_end)
-            moved = decay * (s + taken)
-            nearest = min((upper + moved - ahead).min(), (lower + moved + ahead).min()) - threshold
+            grown = decay * (s + taken)
+            nearest = min((upper + grown - ahead).min(), (lower + grown + ahead).min()) - threshold
             if nearest < -0.7 / kappa:
                 ok, error = False, 40.0
         factor = min(5.0, max(0.15, 0.9 * max(error, 1e-10) ** -0.2))
