@@ -26,7 +26,10 @@ import lassoflow
 from lassoflow.archive import check_folder, write_files
 from lassoflow.certificate import Certificate, certify, compare
 from lassoflow.datasets import SHIPPED
+from lassoflow.descent import gradient_descent
 from lassoflow.display import PathDisplay
+from lassoflow.flow import gradient_flow
+from lassoflow.network import Network, PowerNetwork, ProductNetwork, SquareNetwork
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
 from lassoflow.tables import Table, read_table
@@ -75,7 +78,17 @@ class Job:
     drop_missing: Annotated[bool, typer.Option("--drop-missing", help="Drop rows with missing values.")] = False
     ignore: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave out; may be repeated.")] = None
 
-    files: ClassVar = ["compare.png", "knots-lasso.csv", "knots-flow.csv", "summary.json"]
+    files: ClassVar[list[str]]
+
+    @property
+    def laws(self) -> list[Literal["lasso", "flow"]]:
+        """The exact paths that are asked for."""
+        return ["lasso", "flow"]
+
+    @property
+    def trains(self) -> bool:
+        """Whether a network is asked for."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,84 @@ class PathJob(Job):
     law: Annotated[Literal["lasso", "flow"], typer.Option(help="The lasso, or the limit of gradient flow.")] = "lasso"
 
     files: ClassVar = ["path.png", "knots.csv", "summary.json"]
+
+    @property
+    def laws(self) -> list[Literal["lasso", "flow"]]:
+        """The path that is asked for."""
+        return [self.law]
+
+
+@dataclass(frozen=True)
+class CompareJob(Job):
+    """What was asked for, of a flow and the lasso: of the limit flow, or of a finite network."""
+
+    network: Annotated[
+        Literal["power", "product", "square"] | None,
+        typer.Option(help="Compare the flow of a network: u^D - v^D, u times v, or u^2 (both of depth 2)."),
+    ] = None
+    depth: Annotated[int, typer.Option(min=2, help="Depth D of a power network.")] = 2
+    scale: Annotated[float | None, typer.Option(help="Scale of its coefficients at the start; 1e-6 if not given.")] = (
+        None
+    )
+    log_scale: Annotated[float | None, typer.Option(help="Its natural logarithm, for scales below 1e-308.")] = None
+    rtol: Annotated[float, typer.Option(help="Relative error of the integration, a step.")] = 1e-6
+
+    files: ClassVar = ["compare.png", "knots-lasso.csv", "knots-flow.csv", "summary.json"]
+
+    @property
+    def trains(self) -> bool:
+        """Whether a network is asked for."""
+        return self.network is not None
+
+    @property
+    def on_weights(self) -> bool:
+        """Whether steps on the weights are asked for."""
+        return False
+
+    def make(self) -> Network:
+        """The network.
+
+        Raises
+        ------
+        ValueError
+            If the options do not go together.
+        """
+        for given, option in ((self.positive, "--positive"), (self.max_knots, "--max-knots")):
+            if given:
+                raise ValueError(f"{option}: not for networks (--network square has nonnegative coefficients).")
+        if self.network != "power" and self.depth != 2:
+            raise ValueError(f"--depth: a {self.network} network has depth 2; got {self.depth}.")
+        scale = 1e-6 if self.scale is None and self.log_scale is None else self.scale
+        if self.network == "product":
+            return ProductNetwork(scale, log_scale=self.log_scale)
+        if self.network == "square":
+            return SquareNetwork(scale, log_scale=self.log_scale)
+        return PowerNetwork(self.depth, scale, log_scale=self.log_scale)
+
+
+@dataclass(frozen=True)
+class TrainJob(CompareJob):
+    """What was asked for, of a network that is trained."""
+
+    network: Annotated[
+        Literal["power", "product", "square"],
+        typer.Option(help="u^D - v^D, u times v (depth 2), or u^2 (depth 2, nonnegative coefficients)."),
+    ] = "power"
+    descent: Annotated[bool, typer.Option("--descent", help="Gradient descent on the weights, not the flow.")] = False
+    sgd: Annotated[bool, typer.Option("--sgd", help="Stochastic descent, one row a step (see --batch-size).")] = False
+    step_size: Annotated[float | None, typer.Option(help="Of descent; a safe one if not given.")] = None
+    n_steps: Annotated[int, typer.Option(min=1, help="Steps of descent.")] = 10_000
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows a step; all if not given, 1 with --sgd.")] = None
+    momentum: Annotated[float, typer.Option(min=0, max=1, help="Heavy ball momentum of descent.")] = 0.0
+    label_noise: Annotated[float, typer.Option(min=0, help="Deviation of noise added to y at every step.")] = 0.0
+    seed: Annotated[int, typer.Option(min=0, help="Of batches and label noise.")] = 0
+
+    files: ClassVar = ["train.png", "knots.csv", "summary.json"]
+
+    @property
+    def on_weights(self) -> bool:
+        """Whether steps on the weights are asked for."""
+        return bool(self.descent or self.sgd or self.step_size or self.batch_size or self.momentum or self.label_noise)
 
 
 @dataclass(frozen=True)
@@ -124,14 +215,64 @@ def _run(job: Job) -> None:
 def _compute(job: Job, table: Table) -> Result:
     start = time.perf_counter()
     problem = LeastSquares(table.to_frame(), table.y, table.sample_weight, fit_intercept=not job.no_intercept)
+    if isinstance(job, CompareJob) and job.trains:
+        return _train(job, table, problem, start)
     factor = "std" if job.penalty_factor == "std" else None
     paths: dict[str, Path] = {}
-    for law in [job.law] if isinstance(job, PathJob) else ["lasso", "flow"]:
+    for law in job.laws:
         with _progress(law, job.max_knots) as callback:
             walk = _WALKS[law]
             paths[law] = walk(problem, factor, job.positive, job.weight_decay, job.lambda_min, job.max_knots, callback)
     certificate = certify(paths[job.law]) if isinstance(job, PathJob) else compare(paths["flow"], paths["lasso"])
     return Result(job, table, problem, paths, certificate, time.perf_counter() - start)
+
+
+def _train(job: CompareJob, table: Table, problem: LeastSquares, start: float) -> Result:
+    """Train a network, on columns divided by their deviations where these are the penalty factors."""
+    network = job.make()
+    if job.penalty_factor == "std":
+        frame = table.to_frame() / np.where(problem.deviations > 0, problem.deviations, 1.0)
+        problem = LeastSquares(frame, table.y, table.sample_weight, fit_intercept=not job.no_intercept)
+    with _training(job) as callback:
+        if isinstance(job, TrainJob) and job.on_weights:
+            path = gradient_descent(
+                problem,
+                network,
+                step_size=job.step_size,
+                n_steps=job.n_steps,
+                batch_size=1 if job.sgd and job.batch_size is None else job.batch_size,
+                momentum=job.momentum,
+                weight_decay=job.weight_decay,
+                label_noise=job.label_noise,
+                seed=job.seed,
+                callback=callback,
+            )
+        else:
+            until = 1.0 / job.lambda_min if job.lambda_min else None
+            path = gradient_flow(problem, network, until, job.rtol, job.weight_decay, callback)
+    assert isinstance(path, Path)  # one seed, one path
+    paths: dict[str, Path] = {} if isinstance(job, TrainJob) else {"lasso": _lasso_beside(path)}
+    paths[path.law] = path
+    return Result(job, table, problem, paths, compare(path), time.perf_counter() - start)
+
+
+@contextmanager
+def _training(job: CompareJob) -> Iterator[Callable[[Any], object] | None]:
+    """A bar on stderr while a network is trained, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    console = rich.console.Console(stderr=True)
+    columns = ("{task.description}", rich.progress.BarColumn(), rich.progress.TimeElapsedColumn())
+    with rich.progress.Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("training", total=getattr(job, "n_steps", None) if job.on_weights else None)
+
+        def report(at: Any) -> None:
+            more = f", loss {at.loss:.3g}" if hasattr(at, "loss") else f", {at.n_active} active"
+            done = getattr(at, "step", None) if job.on_weights else at.steps
+            bar.update(task, completed=done, description=f"training: s {at.s:.3g}{more}")
+
+        yield report
 
 
 @contextmanager
@@ -204,7 +345,9 @@ def _print(result: Result, summary: dict[str, Any]) -> None:
         console.print(f"Note: {note}.")
     console.print(_FACTORS[job.penalty_factor])
     console.print()
-    if isinstance(job, PathJob):
+    if job.trains:
+        _print_training(console, result)
+    elif isinstance(job, PathJob):
         _print_path(console, result.paths[job.law], result.problem, summary["paths"][job.law])
         console.print(result.certificate.summary)
     else:
@@ -213,6 +356,25 @@ def _print(result: Result, summary: dict[str, Any]) -> None:
     console.print(f"{passes} pass{'es' * (passes != 1)} over X, {result.seconds:.2g} s", style="dim")
     if job.out is not None:
         console.print(f"Written to {job.out}: {', '.join(job.files)}")
+
+
+def _print_training(console: rich.console.Console, result: Result) -> None:
+    """The run in a line, the largest coefficients at its end, and the certificate."""
+    path, problem = list(result.paths.values())[-1], result.problem
+    end = path.end
+    order = np.argsort(-np.abs(end), kind="stable")[:_TOP]
+    table = rich.table.Table("feature", box=None, pad_edge=False)
+    per = "coefficient at the end" + (" per deviation" if result.job.penalty_factor == "std" else "")
+    table.add_column(per, justify="right")
+    for j in order:
+        table.add_row(path.frame.feature_names[j], f"{end[j]:.5g}")
+    console.print(f"{path.network!r}: {repr(path).strip('<>')}", soft_wrap=True)
+    console.print("", table, "", sep="\n")
+    loss, null = problem.loss(end), problem.loss(np.zeros_like(end))
+    intercept = float(path.intercept(path.domain[1], side="left"))
+    if null:
+        console.print(f"At the end: R² {1.0 - loss / null:.4f}, intercept {intercept:.5g}.")
+    console.print(str(result.certificate), soft_wrap=True)
 
 
 def _print_path(console: rich.console.Console, path: Path, problem: LeastSquares, summary: dict[str, Any]) -> None:
@@ -244,9 +406,15 @@ def _picture(result: Result) -> bytes:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.0, 5.5), layout="constrained")
-    scale = result.problem.deviations if result.job.penalty_factor == "std" else None
-    display = PathDisplay.from_path(*result.paths.values(), x=result.job.x, scale=scale)
-    if scale is not None:
+    paths = list(result.paths.values())
+    standard = result.job.penalty_factor == "std"
+    if result.job.trains:  # beside the lasso of its own box; columns are standardised already
+        network = paths[-1]
+        paths, scale = [_lasso_beside(network), network.averaged()], None
+    else:
+        scale = result.problem.deviations if standard else None
+    display = PathDisplay.from_path(*paths, x=result.job.x, scale=scale)
+    if standard:
         display.unit = "coefficient per standard deviation of its column"
     display.plot(figure.subplots())
     content = io.BytesIO()
@@ -254,6 +422,14 @@ def _picture(result: Result) -> bytes:
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # names in a script the font lacks
         figure.savefig(content, format="png", dpi=150)
     return content.getvalue()
+
+
+def _lasso_beside(path: Path) -> Path:
+    """The lasso of a network's own box, up to where the network's path ends."""
+    end = path.domain[1]
+    factor = np.stack([path.box.upper, path.box.lower])
+    least = 0.0 if np.isinf(end) else 1.0 / end
+    return lasso_path(path.require_problem("a picture"), factor, weight_decay=path.box.decay, lambda_min=least)
 
 
 @contextmanager
@@ -288,7 +464,9 @@ def app() -> typer.Typer:
     help_path = "Compute one path exactly, and certify it."
     help_both = "Compute the lasso path and the limit flow, and certify how far apart they are."
     program.command("path", help=help_path)(_command(PathJob))
-    program.command("compare", help=help_both)(_command(Job))
+    program.command("compare", help=help_both)(_command(CompareJob))
+    help_train = "Train a network from a finite initialisation, and certify how far it is from the lasso."
+    program.command("train", help=help_train)(_command(TrainJob))
     return program
 
 

@@ -22,6 +22,7 @@ from lassoflow.layered import LayeredBranches
 from lassoflow.network import Branches
 from lassoflow.problem import LeastSquares
 
+_ROWS = 200
 _BLOCK = 2**22
 """How many coefficients are evaluated at once."""
 
@@ -93,14 +94,9 @@ class Smooth:
 
     @cached_property
     def knots(self) -> Floats:
-        """Times at which a coordinate becomes active, in the user's units, shape (k,)."""
-        before: set[int] = set()
-        times = []
-        for stretch in self.stretches:
-            now = set(stretch.index.tolist())
-            times += [stretch.times[0]] if now - before else []
-            before = now
-        return np.unique(np.asarray(self.units.time(np.array(times)), dtype=np.float64))
+        """The rows of a table: some of the steps' ends, in the user's units, shape (k,)."""
+        mesh = self.mesh[self.mesh > 0]
+        return mesh[np.unique(np.linspace(0, mesh.size - 1, _ROWS).astype(np.intp))] if mesh.size else mesh
 
     @cached_property
     def mesh(self) -> Floats:
@@ -172,8 +168,8 @@ class Smooth:
         power, rate, log_scale, decay, log_factor = arrays["branches"].tolist()
         branches = Branches(power, rate, log_scale, arrays["branch_upper"], arrays["branch_lower"], decay)
         if "series" in arrays:
-            extra = {name: arrays[name] for name in ("mu", "series", "span")}
-            branches = LayeredBranches(**vars(branches), **extra, log_factor=log_factor)
+            series = arrays["mu"], arrays["series"], arrays["span"], log_factor
+            branches = LayeredBranches(power, rate, log_scale, branches.upper, branches.lower, decay, *series)
         flat = {name: arrays[name] for name in ("index", "sign", "times", "gaps", "sums")}
         place, stretches = dict.fromkeys(flat, 0), []
         for (m, p), frozen in zip(arrays["stretches"].tolist(), arrays["frozen"], strict=True):

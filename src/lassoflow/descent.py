@@ -26,10 +26,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import lsqr
 
 from lassoflow.arrays import Floats, Ints, read_nonnegative
-from lassoflow.box import Box
 from lassoflow.curve import Side
 from lassoflow.network import Network, PowerNetwork, ProductNetwork, SquareNetwork
-from lassoflow.path import Frame, Path
+from lassoflow.path import Frame, Path, Status
 from lassoflow.problem import LeastSquares
 
 _RECORDS = 200
@@ -307,15 +306,16 @@ class _Rows:
             self.rest = float(outside @ outside)
         self.matrix = np.ascontiguousarray(np.ldexp(matrix, self.units.design - self.units.target))
 
-    def residual(self, coef: Floats) -> Floats:
-        """Working fitted values minus the target, shape (runs, rows)."""
-        return coef @ self.matrix.T - self.target
+    def squares(self, coef: Floats) -> Floats:
+        """Sums of the squared residuals of all rows, shape (runs,): each run by itself, that none sways another."""
+        residuals = [self.matrix @ x - self.target for x in coef]
+        return np.array([residual @ residual for residual in residuals])
 
     def gradient(self, coef: Floats, step: int) -> tuple[Floats, Floats]:
         """The residual of a step and what it gives through the matrix, of shapes (runs, batch size) and (runs, d)."""
         batch, noise = self.chance.draw(step)
         if batch is None:
-            residual = self.residual(coef)
+            residual = coef @ self.matrix.T - self.target
             if noise is not None:
                 residual -= self.noise * noise
             return residual, residual @ self.matrix
@@ -381,7 +381,7 @@ def _descend(
         for step in range(n_steps + 1):
             coef = parameters.coef(state)
             if step == due:
-                squares = np.square(rows.residual(coef)).sum(axis=1)
+                squares = rows.squares(coef)
                 if step == 0:
                     noise = float(rows.noise @ rows.noise)
                     limit = _DIVERGED * (max(float(squares.max()), float(rows.target @ rows.target)) + noise)
@@ -547,11 +547,12 @@ def gradient_descent(
             f"Gradient descent{which} diverged at step {step} with step_size={size:.4g}; "
             f"try step_size={min(safe_step(), size / 4):.2g}."
         ) from None
-    identity = not momentum and not decay
-    paths = []
+    frame = Frame(problem.feature_names, problem.feature_means, problem.target_mean)
+    identity, times, paths = not momentum and not decay, network.lasso_time(steps * tick), []
     for run in range(len(seeds)):
-        curve = _curve(kept, run, parameters, network.lasso_time(steps * tick), size, identity)
-        paths.append(_path(curve, problem, box, "complete" if kept.going[run] else "stopped"))
+        curve = _curve(kept, run, parameters, times, size, identity)
+        status: Status = "complete" if kept.going[run] else "stopped"
+        paths.append(Path(curve, "descent", problem, box, frame, status, 0.0, network))
     return paths if _is_many(seed) else paths[0]
 
 
@@ -568,12 +569,6 @@ def _curve(record: _Record, run: int, parameters: _Layers, times: Floats, step_s
         step_size=step_size,
         effective=parameters.effective(state, pushed) if identity else None,
     )
-
-
-def _path(curve: Any, problem: LeastSquares, box: Box, status: Any) -> Path:
-    law: Any = "descent"
-    frame = Frame(problem.feature_names, problem.feature_means, problem.target_mean)
-    return Path(curve, law, problem, box, frame, status, 0.0)
 
 
 def _parameters(network: Network, n_features: int) -> _Layers:

@@ -146,7 +146,7 @@ class PathDisplay:
         samples = [sample(one, start, stop, to_end=x == "l1") for one in paths]
         features = np.unique(np.concatenate([coef.indices for _, coef in samples]))
         curves = [
-            Curve(title, s, coef[:, features].toarray() * factors[features], events(one))
+            Curve(title, s, coef[:, features].toarray() * factors[features], events(one) if one.exact else s[:0])
             for title, one, (s, coef) in zip(titles, paths, samples, strict=True)
         ]
         unit = "coefficient" if scale is None else "coefficient × scale"

@@ -1,12 +1,12 @@
 """Products of L layers with arbitrary initial directions.
 
-With weights ``scale^(1/L) a_1, ..., scale^(1/L) a_L`` the differences ``a_j^2 - a_m^2`` are conserved, m the layer of the
-smallest size, and in direction units everything is a function of that layer alone: with ``mu_j^2 = a_j^2 - a_m^2``
+From weights ``scale^(1/L) a_j`` the differences ``a_j^2 - a_m^2`` are conserved. With m the layer of the smallest size
+and ``mu_j^2 = a_j^2 - a_m^2``, everything is in direction units a function of that layer alone:
 
     x = scale z prod_j (z^2 + mu_j^2)^(1/2),        d theta = dz / prod_j (z^2 + mu_j^2)^(1/2)        (j != m)
 
-(Labarriere et al. 2024; derived, see docs). For L >= 3 the integral converges: theta stays in a box, whose faces are the
-growth times of Zhao et al. (2026), Theorem 4.2, and near a face ``x`` is a power of the gap. At every gap z is
+(Labarriere et al. 2024; derived, see docs). For L >= 3 the integral converges: theta stays in a box whose faces are
+the growth times of Zhao et al. (2026), Theorem 4.2, and near a face ``x`` is a power of the gap. At every gap z is
 interpolated by a Chebyshev series in ``gap^(1/(L-2))``, in which it is smooth.
 """
 
@@ -64,7 +64,7 @@ class LayeredBranches(Branches):
         return replace(self, **moved)  # type: ignore[arg-type]
 
     def smallest_layer(self, gap: Floats) -> Floats:
-        """z at a gap to the nearer face, of shape (..., d)."""
+        """The smallest layer z at a gap to the nearer face, of shape (..., d)."""
         with np.errstate(divide="ignore"):
             w = np.minimum(np.maximum(gap, 0.0) ** (1.0 / self.excess), self.span)
             at = 2.0 * w / self.span - 1.0

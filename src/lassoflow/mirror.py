@@ -6,7 +6,7 @@ follows, without weight decay and for every least-squares solution x* in the net
     l(x(s)) - l*  <=  D_Q(x*, x(0)) / s                      (any network)
     l(x(s)) - l*  <=  (l(x(0)) - l*) exp(-2 mu c t)          (mu: Polyak-Lojasiewicz, c: the least gain dx/dg)
 
-and the limit minimises ``D_Q(x, x(0))`` among the solutions. The statements are those of Labarriere et al. (2024), their
+and the limit minimises ``D_Q(x, x(0))`` among the solutions. The statements are of Labarriere et al. (2024), their
 form here is derived (see docs).
 """
 

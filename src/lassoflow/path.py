@@ -111,7 +111,7 @@ class Path:
 
     @property
     def knots(self) -> Floats:
-        """Times s of the events, increasing, shape (k,)."""
+        """Times s of the events, increasing, shape (k,); of a path that is not exact, up to some 200 of its steps."""
         return self.curve.knots
 
     @property
@@ -307,7 +307,9 @@ class Path:
         count, d = self.knots.size, len(self.frame.feature_names)
         span = f" for s from {self.knots[0]:.4g} to {self.knots[-1]:.4g}" if count else ""
         ended = "complete" if self.status == "complete" else f"stopped by {self.status} at s = {self.curve.stop:.4g}"
-        notes = [f"{count} knot{'s' * (count != 1)}{span}", f"{d} feature{'s' * (d != 1)}", ended]
+        what = "knot" if self.exact else "step"
+        count = count if self.exact else self.mesh.size
+        notes = [f"{count} {what}{'s' * (count != 1)}{span}", f"{d} feature{'s' * (d != 1)}", ended]
         return f"<Path of {self.name}: {', '.join(notes + ['exact'] * self.exact)}>"
 
     # -- checks ---------------------------------------------------------------------------------------------------

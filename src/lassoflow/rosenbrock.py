@@ -210,7 +210,8 @@ FULL, STOP, ARRIVAL, LEAVE, FLIP, STATIONARY, STUCK = range(7)
 @_compile
 def advance(
     power: float, rate: float, log_scale: float, log_factor: float, series: Floats, mu: Floats, span: Floats,
-    decay: float, r: Floats, M: Floats, g: Floats, z: Floats, width: Floats, s: float, h: float, stop: float, tol: float, size: float,
+    decay: float, r: Floats, M: Floats, g: Floats, z: Floats, width: Floats, s: float, h: float, stop: float,
+    tol: float, size: float,
     others_r: Floats, others_M: Floats, others_dual: Floats, upper: Floats, lower: Floats,
     threshold: float, leave: float, steepest: float, least_rate: float,
 ) -> tuple[int, int, int, float, Floats, Floats, Floats]:  # fmt: skip

@@ -45,8 +45,9 @@ def events(path: Any) -> Floats:
 
 def span(paths: Sequence[Any]) -> tuple[float, float]:
     """From which time to which the axis runs: all knots and a little beyond, but not beyond the ends."""
-    knots = [events(path) for path in paths]
-    times = np.concatenate([k if k.size else path.domain[1:] for k, path in zip(knots, paths, strict=True)])
+    judged = [path for path in paths if path.exact] or paths  # the first steps of an integrator are tiny
+    knots = [events(path) for path in judged]
+    times = np.concatenate([k if k.size else path.domain[1:] for k, path in zip(knots, judged, strict=True)])
     times = times[np.isfinite(times)]
     first, last = np.log([times.min(), times.max()]) if times.size else (0.0, 0.0)
     # At least a decade, lest its ticks be crowded.

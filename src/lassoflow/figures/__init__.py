@@ -1,0 +1,40 @@
+"""Figures of the papers, made anew: one module a figure, each with its numbers beside the published ones.
+
+``FIGURES[name].run(quick, seed)`` gives a :class:`Reproduction`.
+
+Examples
+--------
+>>> from lassoflow.figures import FIGURES
+>>> made = FIGURES["zhao_jumps"].run(quick=True, seed=0)
+>>> sorted(made.data), round(made.numbers["jump_2"], 9)
+(['jumps', 'paths'], 3.0)
+"""
+
+from lassoflow.figures import (
+    berthier_monotone,
+    berthier_paths,
+    depth_ladder,
+    layer_rates,
+    saddles,
+    step_size,
+    vaskevicius,
+    zhao_jumps,
+)
+from lassoflow.figures.reproduction import Figure, Reproduction, as_csv
+
+FIGURES: dict[str, Figure] = {
+    module.FIGURE.name: module.FIGURE
+    for module in (
+        berthier_paths,
+        berthier_monotone,
+        saddles,
+        zhao_jumps,
+        depth_ladder,
+        vaskevicius,
+        layer_rates,
+        step_size,
+    )
+}
+"""All figures by name, in the order of the documentation."""
+
+__all__ = ["FIGURES", "Figure", "Reproduction", "as_csv"]

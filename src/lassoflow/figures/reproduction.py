@@ -1,0 +1,169 @@
+"""What a reproduced figure is: tables of numbers, a sentence that compares them with the published ones, a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lassoflow.arrays import Floats
+from lassoflow.path import Path
+from lassoflow.problem import LeastSquares
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+Table = dict[str, NDArray[Any]]
+"""Columns of equal length by name."""
+
+COLOURS = ("#332288", "#D9636F", "#117733", "#56B4E9", "#882255", "#B8A020")
+"""After Paul Tol and Okabe & Ito, safe for colour-blind eyes; dark and light alternate, so they differ in grey."""
+DASHES = ("-", "--", "-.", ":")
+
+
+class Reproduction(NamedTuple):
+    """A figure made anew.
+
+    Attributes
+    ----------
+    data : dict of dict of arrays
+        Tables by name; the columns of a table have equal length.
+    numbers : dict of float
+        The numbers behind the sentence.
+    sentence : str
+        ``"published: ...; here: ..."``.
+    draw : callable
+        Draws on an empty matplotlib figure, which should have ``size`` inches and the constrained layout.
+    size : (width, height)
+    """
+
+    data: dict[str, Table]
+    numbers: dict[str, float]
+    sentence: str
+    draw: Callable[[Canvas], None]
+    size: tuple[float, float] = (8.0, 5.0)
+
+    def picture(self, kind: str = "png") -> bytes:
+        """The picture as the bytes of a file of this kind ("png", "pdf", "svg").
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        try:
+            from matplotlib.figure import Figure as Canvas
+        except ImportError:
+            raise ImportError("Pictures need matplotlib: pip install 'lassoflow[plot]'") from None
+        canvas, stream = Canvas(figsize=self.size, layout="constrained"), io.BytesIO()
+        self.draw(canvas)
+        # no dates inside: the same numbers give the same file
+        dates: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind, {})
+        canvas.savefig(stream, format=kind, dpi=150, metadata=dates)
+        return stream.getvalue()
+
+    def files(self, name: str, kind: str = "png") -> dict[str, bytes]:
+        """The picture, the tables as CSV and the sentence, by file names that begin with ``name``."""
+        tables = {f"{name}-{table}.csv": as_csv(columns) for table, columns in self.data.items()}
+        return {f"{name}.{kind}": self.picture(kind), **tables, f"{name}.txt": f"{self.sentence}\n".encode()}
+
+
+class Figure(NamedTuple):
+    """An entry of the registry: what is published where, and how to make it anew.
+
+    Attributes
+    ----------
+    name : str
+        By which the figure is called up.
+    title : str
+        What it shows, on one line.
+    paper : str
+        Where it, or the experiment behind it, is published.
+    run : callable
+        ``run(quick, seed)``: quick takes seconds and shows the same with fewer or smaller cases.
+    """
+
+    name: str
+    title: str
+    paper: str
+    run: Callable[[bool, int], Reproduction]
+
+
+def as_csv(table: Mapping[str, ArrayLike]) -> bytes:
+    """A table as CSV with a head; numbers are written so that they can be read back exactly."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(table)
+    writer.writerows(zip(*(np.asarray(column).tolist() for column in table.values()), strict=True))
+    return stream.getvalue().encode()
+
+
+def numbered(name: str, values: Floats) -> Table:
+    """Columns name1, name2, ... of an array of shape (m, k)."""
+    return {f"{name}{j + 1}": column for j, column in enumerate(values.T)}
+
+
+def stacked(tables: list[Table]) -> Table:
+    """Tables of the same columns, one below the other."""
+    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+
+
+def without_mean(X: Floats, y: Floats) -> LeastSquares:
+    """The problem with the loss ``|y - Xx|^2 / 2``, which most papers use: the library's has ``1 / (2n)``."""
+    root = np.sqrt(len(y))
+    return LeastSquares(root * X, root * y)
+
+
+def lasso_value(lasso: Path, s: Floats) -> Floats:
+    """The least lasso objective ``min l(x) + |x|_1 / s`` at times s of shape (k,)."""
+    coef = lasso(s)
+    return np.asarray(lasso.require_problem("an objective").loss(coef) + np.abs(coef).sum(axis=1) / s)
+
+
+def lasso_gap(lasso: Path, coef: Floats, s: Floats) -> Floats:
+    """How far the lasso objective of coefficients of shape (k, d) is above its minimum: shape (k,).
+
+    ``|x - x*|_M^2 / 2 + sum_j (|x_j| - theta_j x_j) / s`` with the dual theta of the lasso: no difference of two nearly
+    equal objectives, so that gaps far below rounding of the objective are seen.
+    """
+    problem = lasso.require_problem("a gap")
+    fitted = problem.fitted(coef - lasso(s))
+    quadratic = np.ldexp(np.sum(fitted**2, axis=1) / (2 * problem.n_samples), 2 * problem.units.target)
+    theta = np.clip(lasso.dual(s), -1.0, 1.0)
+    return np.asarray(quadratic + (np.abs(coef) - theta * coef).sum(axis=1) / s)
+
+
+def slope(x: ArrayLike, y: ArrayLike) -> float:
+    """The slope of the least-squares line through points of coordinates x and y, shape (k,)."""
+    return float(np.polyfit(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), 1)[0])
+
+
+def listed(values: ArrayLike, form: str = ".3g") -> str:
+    """Numbers as words: "1, 2 and 3"."""
+    words = [format(value, form) for value in np.asarray(values).ravel().tolist()]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def tidy(ax: Axes, xlabel: str, ylabel: str, title: str = "") -> Axes:
+    """Labels, a title above the left end, and no frame on the right and at the top."""
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    ax.set_title(title, loc="left", fontsize="medium")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def name_ends(ax: Axes, values: Floats, names: list[str], colours: list[str], gap: float = 0.07) -> None:
+    """Names at the right margin beside the ends of curves, values of shape (k,), spread so that none covers another."""
+    from lassoflow.lettering import spread
+
+    order = np.argsort(values, kind="stable")
+    ends = np.column_stack([np.ones(values.size), values])
+    wanted = ax.transAxes.inverted().transform(ax.transData.transform(ends))[:, 1]
+    for height, j in zip(spread(wanted[order], gap), order.tolist(), strict=True):
+        ax.text(1.02, height, names[j], color=colours[j], transform=ax.transAxes, va="center", fontsize="small")
