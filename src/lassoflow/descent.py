@@ -35,8 +35,8 @@ _RECORDS = 200
 _DIVERGED = 1e6
 """Growth of the loss from which no run comes back."""
 _BLOCK = 256
-_BLOCK_NUMBERS = 2**16
-"""Random numbers are drawn so many steps ahead, but no more than so many numbers a run."""
+_BLOCK_NUMBERS = 2**20
+"""Random numbers are drawn so many steps ahead, but no more than so many numbers at once."""
 _FITS, _MARGIN, _CURVATURE = 20, 2.0, 0.5
 """Of the automatic step: conjugate gradient steps, the margin on coefficients, step size times curvature."""
 
@@ -249,13 +249,15 @@ class _Squares(_Layers):
 class _Chance:
     """Batches and label noise of several runs, a block of steps ahead, each run's from generators of its own.
 
-    Blocks depend on the batch size alone, so that a longer run begins as a shorter one.
+    The generators give the same numbers however they are cut into blocks: a longer run begins as a shorter one.
     """
 
     def __init__(self, seeds: Sequence[int | None], n: int, batch_size: int | None, noisy: bool) -> None:
         self.n, self.batch_size, self.noisy = n, batch_size, noisy
         self.rows = batch_size or n
-        self.length = min(max(_BLOCK_NUMBERS // self.rows, 1), _BLOCK)
+        self.sorts = self.rows**2 > 8 * n
+        width = n if self.sorts else self.rows
+        self.length = min(max(_BLOCK_NUMBERS // (width * len(seeds)), 1), _BLOCK)
         self.streams = [np.random.default_rng(seed).spawn(2) for seed in seeds]
 
     def draw(self, step: int) -> tuple[Ints | None, Floats | None]:
@@ -272,15 +274,14 @@ class _Chance:
     def _subsets(self, rng: np.random.Generator) -> Ints:
         """Random subsets of the rows, shape (length, batch size)."""
         n, size = self.n, self.rows
-        if size**2 > 8 * n:
+        if self.sorts:
             return np.argpartition(rng.random((self.length, n)), size - 1, axis=1)[:, :size]
         # Floyd's algorithm, whose cost does not depend on n: what has been drawn before is replaced by the newest row
-        chosen = np.empty((self.length, size), dtype=np.intp)
-        for k in range(size):
-            newest = n - size + k
-            drawn = rng.integers(newest + 1, size=self.length)
-            seen = (chosen[:, :k] == drawn[:, None]).any(axis=1)
-            chosen[:, k] = np.where(seen, newest, drawn)
+        newest = np.arange(n - size, n)
+        chosen = (rng.random((self.length, size)) * (newest + 1)).astype(np.intp)
+        for k in range(1, size):
+            seen = (chosen[:, :k] == chosen[:, k, None]).any(axis=1)
+            chosen[seen, k] = newest[k]
         return chosen
 
 
@@ -436,7 +437,7 @@ def gradient_descent(
     ``step_size / (1 - momentum)`` of training time, the time of the flow that momentum approximates.
 
     With an intercept, the centring is that of all the data, also in batches; weighted rows are drawn as often as
-    others and count by their weight. Scales below about 1e-300 are for :func:`lassoflow.gradient_flow`.
+    others and count by their weight. Scales whose weights are no floats are for :func:`lassoflow.gradient_flow`.
 
     Parameters
     ----------

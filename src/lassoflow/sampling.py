@@ -57,12 +57,12 @@ def span(paths: Sequence[Any]) -> tuple[float, float]:
 
 def sample(path: Any, start: float, stop: float, to_end: bool) -> tuple[Floats, sp.csr_array]:
     """Times, shape (m,), and coefficients there, shape (m, d): on a grid and, from both sides, at the knots."""
-    knots, end = events(path), path.domain[1]
+    knots, end = events(path) if path.exact else np.zeros(0), path.domain[1]
     grid = np.geomspace(start, min(stop, end), _GRID)
     inner = path.mesh[(path.mesh > start) & (path.mesh < stop)] if not path.exact else knots[:0]
     left = np.concatenate([grid, knots, inner, [end] if to_end else []])
     # An average is continuous: only where slopes are seen do the two sides differ.
-    right = knots if path.blend < 1 and path.exact else knots[:0]
+    right = knots if path.blend < 1 else knots[:0]
     coef = sp.vstack([_evaluate(path, left, "left"), _evaluate(path, right, "right")], format="csr")
     s = np.concatenate([left, right])
     # Stable: at a knot the right limit stays behind the left one.
