@@ -446,8 +446,8 @@ def gradient_descent(
     network : Network
         With its scale.
     step_size : float, optional
-        By default such that the curvature of the loss in the weights, where the largest coefficient is twice the
-        largest of a fit on a single column and of 20 conjugate gradient steps, times the step is at most 1/2; for
+        By default such that a bound on the curvature of the loss in the weights, times the step, is at most 1/2
+        where the coefficients are twice those of a fit on a single column or of 20 conjugate gradient steps; for
         batches of the expected curvature; with momentum such that a step takes the same training time. A guess, not a
         guarantee: the loss has no curvature bound that holds for all weights.
     n_steps : int
@@ -580,37 +580,53 @@ def _parameters(network: Network, n_features: int) -> _Layers:
 def _automatic_step(problem: LeastSquares, network: Network, batch_size: int, decay: float) -> float:
     """A step size at which gradient descent is stable where the coefficients are of the size of the data's.
 
-    The Hessian in the weights is ``J' M J`` plus terms in the gradient, which vanish at an interpolating solution. J
-    is diagonal in the coordinates, so its largest eigenvalue is at most that of M times the largest ``|J_j|^2``; on
-    the way from zero the second part is smaller. The flow has ``x' = -|J|^2 grad l``, hence ``|J|^2`` is the
-    derivative of phi over the time unit, for every network. Decay adds its own curvature.
+    The Hessian in the weights is ``J' M J`` plus terms in the gradient, which vanish at an interpolating solution and
+    are smaller on the way from zero. J is diagonal in the coordinates, and ``x' = -|J|^2 grad l`` along the flow:
+    ``|J_j|^2`` is the derivative of phi over the time unit, for every network. Two bounds hold for the largest
+    eigenvalue, and the smaller is taken: that of M times the largest ``|J_j|^2``; and the trace ``sum M_jj |J_j|^2``,
+    which is at most ``max M_jj`` times ``|J|^2`` at the sum of all ``|x_j|``, as that is linear or convex in x, plus
+    what coordinates at rest contribute. The flow from a small scale tends to the least such sum; any fit's is above.
 
     For random batches of B rows, ``E M_B^2 <= L M`` with L the mean of M's eigenvalue and the longest row's square,
-    weighted n (B - 1) / (B (n - 1)) and (n - B) / (B (n - 1)): L takes the place of the eigenvalue.
+    weighted n (B - 1) / (B (n - 1)) and (n - B) / (B (n - 1)): L takes the place of the eigenvalue, and the row's is
+    bounded in the same two ways. Decay adds its own curvature.
     """
     n, d = problem.design.shape
-    units, target, norms = problem.units, problem.target, problem.design.norms
-    matrix = problem.design.columns(np.arange(d))
+    matrix, units = problem.design.columns(np.arange(d)), problem.units
+    start = network.initial_weights(d)
     with np.errstate(all="ignore"):
-        correlation = matrix.T @ target
-        single = np.divide(np.abs(correlation), norms**2, out=np.zeros(d), where=norms > 0)
-        fit = lsqr(matrix, target, iter_lim=_FITS)[0]
-        size = _MARGIN * max(float(single.max()), float(np.abs(fit).max()))
-        branches = network.branches(d)
-        gaps = branches.gaps(branches.dual(np.full(d, float(units.coef(np.asarray(size))))))
-        start = network.initial_weights(d)
         at_start = float(np.square(network.pullback(start, np.ones(d))).sum(axis=0).max())
-        metric = max(at_start, float(np.max(branches.derivative(gaps))) / network.unit)
-        whole = _largest_singular(matrix) / math.sqrt(n)
-        longest = float(np.sqrt(np.square(matrix).sum(axis=1).max()))
+        largest, cumulated = (units.coef(size) for size in _expected_sizes(problem, matrix))
+        peak, crowd = (math.sqrt(max(at_start, _metric(network, d, float(size)))) for size in (largest, cumulated))
+        rest, root = math.sqrt(at_start) * float(np.linalg.norm(matrix)), math.sqrt(n)
+        norm = float(problem.design.norms.max())
+        whole = min(_largest_singular(matrix) * peak, math.hypot(norm * crowd, rest)) / root
+        row = float(np.sqrt(np.square(matrix).sum(axis=1).max()))
+        row = min(row * peak, math.hypot(float(np.abs(matrix).max()) * crowd, rest))
         share = n * (batch_size - 1) / (batch_size * (n - 1)) if n > 1 else 1.0
         other = (n - batch_size) / (batch_size * (n - 1)) if n > 1 else 0.0
-        spread = math.hypot(math.sqrt(share) * whole, math.sqrt(other) * longest)
-        # roots, not squares: a square may be beyond floating point where the product is not
-        curvature = (float(np.ldexp(spread, units.design)) * math.sqrt(metric)) ** 2 + decay
+        # roots up to here: a square may be beyond floating point where the product with the metric is not
+        root_curvature = float(np.ldexp(math.hypot(math.sqrt(share) * whole, math.sqrt(other) * row), units.design))
+        curvature = root_curvature * root_curvature + decay
     if not 0.0 < curvature < math.inf:
         return 1.0  # X is zero and nothing moves, or the data are such that a step has to be given
     return _CURVATURE / curvature
+
+
+def _expected_sizes(problem: LeastSquares, matrix: Floats) -> tuple[Floats, Floats]:
+    """The largest coefficient and the sum of all, with a margin, in working units."""
+    norms = problem.design.norms
+    correlation = np.abs(matrix.T @ problem.target)
+    single = np.divide(correlation, norms**2, out=np.zeros_like(norms), where=norms > 0).max()
+    fit = np.abs(lsqr(matrix, problem.target, iter_lim=_FITS)[0])
+    return _MARGIN * np.maximum(single, fit.max()), _MARGIN * np.maximum(single, fit.sum())
+
+
+def _metric(network: Network, n_features: int, size: float) -> float:
+    """The largest ``|J_j|^2`` at coefficients of a size."""
+    branches = network.branches(n_features)
+    gaps = branches.gaps(branches.dual(np.full(n_features, size)))
+    return float(np.max(branches.derivative(gaps))) / network.unit
 
 
 def _largest_singular(matrix: Floats) -> float:

@@ -262,7 +262,7 @@ def advance(
         else:
             moved = width + 2 * decay * taken
             reached = active(power, rate, log_scale, log_factor, series, mu, span, end, moved, 700.0)[0]
-            if np.abs(reached).max() > 1e3 * largest:
+            if np.abs(reached).max() > 1e3 * largest or (series.shape[0] > 0 and (end > 0.75 * moved).any()):
                 ok, error = False, 1e3
             else:
                 relative = np.full(m, rate)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,8 @@ def _draw_first_fall(ax: Axes, ratio: Floats) -> None:
     falls = np.sort(ratio[np.isfinite(ratio)])
     share = 1.0 - np.arange(falls.size + 1) / ratio.size
     last = 1.3 * falls[-1] if falls.size else 10.0
-    ax.step(np.concatenate([[1.0], falls, [last]]), np.append(share, share[-1]), where="post", color=COLOURS[0])
+    look: dict[str, Any] = {"color": COLOURS[0], "linewidth": 1.4, "label": "here"}
+    ax.step(np.concatenate([[1.0], falls, [last]]), np.append(share, share[-1]), where="post", **look)
     ax.axhline(PUBLISHED, color="0.35", linewidth=1.2, linestyle="--", label=f"published, {PUBLISHED} (for all s)")
     ax.set(xlim=(1.0, last), ylim=(0.5, 1.02))
     ax.set_xscale("log")

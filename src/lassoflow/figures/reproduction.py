@@ -162,6 +162,7 @@ def name_ends(ax: Axes, values: Floats, names: list[str], colours: list[str], ga
     """Names at the right margin beside the ends of curves, values of shape (k,), spread so that none covers another."""
     from lassoflow.lettering import spread
 
+    ax.get_ylim()  # limits are found late, and positions depend on them
     order = np.argsort(values, kind="stable")
     ends = np.column_stack([np.ones(values.size), values])
     wanted = ax.transAxes.inverted().transform(ax.transData.transform(ends))[:, 1]
