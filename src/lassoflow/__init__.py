@@ -1,6 +1,7 @@
 """Sparse regression by gradient flow."""
 
 from lassoflow.certificate import Certificate, certify, compare
+from lassoflow.descent import gradient_descent
 from lassoflow.display import PathDisplay
 from lassoflow.flow import gradient_flow
 from lassoflow.layered import LayeredNetwork
@@ -25,6 +26,7 @@ __all__ = [
     "certify",
     "compare",
     "duality_gap",
+    "gradient_descent",
     "gradient_flow",
     "kkt_violation",
     "lasso_path",

@@ -17,26 +17,24 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.sparse.linalg import lsqr
 
 from lassoflow.arrays import Floats, Ints, read_nonnegative
-from lassoflow.curve import Side
+from lassoflow.batches import Chance, Rows
+from lassoflow.iterates import Layers, Squares
 from lassoflow.network import Network, PowerNetwork, ProductNetwork, SquareNetwork
 from lassoflow.path import Frame, Path, Status
 from lassoflow.problem import LeastSquares
+from lassoflow.recorded import Recorded
 
 _RECORDS = 200
 _DIVERGED = 1e6
 """Growth of the loss from which no run comes back."""
-_BLOCK = 256
-_BLOCK_NUMBERS = 2**20
-"""Random numbers are drawn so many steps ahead, but no more than so many numbers at once."""
 _FITS, _MARGIN, _CURVATURE = 20, 2.0, 0.5
 """Of the automatic step: conjugate gradient steps, the margin on coefficients, step size times curvature."""
 
@@ -54,282 +52,6 @@ class DescentProgress(NamedTuple):
     step: int
     s: float
     loss: float
-
-
-class Effective(NamedTuple):
-    """What a run has made of its initialisation: ``x = exp(log_upper + g) - exp(log_lower - g)``, exactly.
-
-    g is ``accumulated``. The flow has the same form with the initial ``log_upper`` and ``log_lower``, so a run ends
-    where the flow from its final ones would: an interpolating limit minimises the Bregman divergence of that flow's
-    potential from its start (derived, see docs; the idea is of Even, Pesme, Gunasekar & Flammarion 2023). Arrays have
-    shape (k + 1, d), a row for each recorded step.
-
-    Attributes
-    ----------
-    log_upper, log_lower : arrays
-        Logarithms of the two branches' factors; ``log_lower`` is -inf for a SquareNetwork.
-    accumulated : array
-        The negative gradient in the coefficients, summed over the steps, times the step size and ``2 kappa``; in
-        lasso time this is the dual times ``log(1 / scale)``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import lassoflow as lf
-    >>> from lassoflow.descent import gradient_descent
-    >>> problem = lf.LeastSquares([[1.0, 0.5]], [2.0])
-    >>> curve = gradient_descent(problem, lf.ProductNetwork(scale=1e-4), step_size=0.1, n_steps=500).curve
-    >>> bool(np.abs(curve.effective.coef() - curve.slopes).max() < 1e-12)
-    True
-    >>> curve.effective.log_scale[-1] < curve.effective.log_scale[0]  # discretisation makes the scale smaller
-    array([ True,  True])
-    """
-
-    log_upper: Floats
-    log_lower: Floats
-    accumulated: Floats
-
-    @property
-    def log_scale(self) -> Floats:
-        """The mean of the two logarithms, ``log(alpha_inf^2 / 2)`` in the paper's letters; ``log_upper`` if alone."""
-        if np.isneginf(self.log_lower).all():
-            return self.log_upper
-        return (self.log_upper + self.log_lower) / 2
-
-    @property
-    def tilt(self) -> Floats:
-        """Half their difference; 0 where only one branch exists."""
-        if np.isneginf(self.log_lower).all():
-            return np.zeros_like(self.log_upper)
-        return (self.log_upper - self.log_lower) / 2
-
-    def coef(self) -> Floats:
-        """The coefficients by the mirror formula."""
-        return np.exp(self.log_upper + self.accumulated) - np.exp(self.log_lower - self.accumulated)
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """The curve of a run, known at the recorded steps: rows of all arrays are step 0 and the k recorded ones after it.
-
-    Averages are exact at recorded steps (every step is counted) and z is linear between them; the coefficients are
-    linear between recorded steps.
-
-    Examples
-    --------
-    >>> import lassoflow as lf
-    >>> from lassoflow.descent import gradient_descent
-    >>> problem = lf.LeastSquares([[1.0]], [1.0])
-    >>> run = gradient_descent(problem, lf.SquareNetwork(scale=1e-2), step_size=0.1, n_steps=100, record=[50])
-    >>> run.curve.steps, run.curve.losses.round(4), run.curve.weights[-1].round(4)
-    (array([  0,  50, 100]), array([0.49, 0.  , 0.  ]), array([[1.]]))
-    """
-
-    knots: Floats
-    """Lasso times of the recorded steps after step 0, increasing, shape (k,)."""
-    averages: Floats
-    """z / s, shape (k + 1, d)."""
-    slopes: Floats
-    """The coefficients, shape (k + 1, d)."""
-    stop: float
-    """Where the run ends: the last knot."""
-    steps: Ints
-    """Numbers of the recorded steps, shape (k + 1,)."""
-    losses: Floats
-    """The loss of all rows, shape (k + 1,)."""
-    weights: Floats
-    """The weights, shape (k + 1, layers, d)."""
-    step_size: float
-    effective: Effective | None
-    """At depth 2, without momentum and weight decay."""
-
-    exact = False
-
-    @property
-    def mesh(self) -> Floats:
-        """The recorded times."""
-        return self.knots
-
-    def active(self) -> NDArray[np.bool_]:
-        """Which coordinates are ever nonzero, shape (d,)."""
-        return (self.averages != 0).any(axis=0) | (self.slopes != 0).any(axis=0)
-
-    def slope(self, s: Floats, side: Side) -> Floats:
-        """x(s) for s of shape (m,): shape (m, d)."""
-        before, share = self._place(s, side)
-        return self.slopes[before] * (1.0 - share) + self.slopes[before + 1] * share
-
-    def average(self, s: Floats, side: Side) -> Floats:
-        """z(s) / s for s of shape (m,), at 0 the start: shape (m, d)."""
-        before, share = self._place(s, side)
-        times, later = np.concatenate(([0.0], self.knots)), np.asarray(s, dtype=np.float64)[:, None] > 0
-        # z is interpolated; divided by s that is a convex combination of averages, which cannot cancel
-        end = share * times[before + 1, None]
-        start = (1.0 - share) * times[before, None]
-        weight = np.divide(end, start + end, out=np.zeros_like(end), where=later)
-        return self.averages[before] * (1.0 - weight) + self.averages[before + 1] * weight
-
-    def to_arrays(self) -> dict[str, Any]:
-        """The curve as named arrays."""
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        effective = arrays.pop("effective")
-        return arrays | (effective._asdict() if effective else {})
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Recorded:
-        """The curve that :meth:`to_arrays` wrote."""
-        plain: dict[str, Any] = {field.name: arrays[field.name] for field in fields(cls) if field.name != "effective"}
-        plain |= {name: float(plain[name]) for name in ("stop", "step_size")}
-        found = "log_upper" in arrays
-        return cls(**plain, effective=Effective(*(arrays[name] for name in Effective._fields)) if found else None)
-
-    def _place(self, s: Floats, side: Side) -> tuple[Ints, Floats]:
-        """The record before s, and how far s is on the way to the next, shape (m, 1)."""
-        if side not in ("left", "right"):
-            raise ValueError(f"side must be 'left' or 'right'; got {side!r}.")
-        times = np.concatenate(([0.0], self.knots))
-        before = np.clip(np.searchsorted(times, s, side="right") - 1, 0, times.size - 2)
-        return before, ((s - times[before]) / (times[before + 1] - times[before]))[:, None]
-
-
-class _Layers:
-    """The weights as the network has them: what is iterated at depth 3 and more, shape (runs, layers, d)."""
-
-    def __init__(self, network: Network, n_features: int) -> None:
-        self.network, self.start = network, network.initial_weights(n_features)
-
-    def coef(self, state: Floats) -> Floats:
-        """The coefficients, shape (..., d)."""
-        return self.network.coefficients(state)
-
-    def move(self, state: Floats, push: Floats) -> Floats:
-        """The change of the state, up to the sign, for a step times the gradient in the coefficients."""
-        return self.network.pullback(state, push)
-
-    def weights(self, state: Floats) -> Floats:
-        """The network's own weights."""
-        return state
-
-    def effective(self, state: Floats, pushed: Floats) -> Effective | None:
-        """Of records of the state and of the sum of pushes, shape (k + 1, d)."""
-        return None
-
-
-class _Squares(_Layers):
-    """A network of depth 2 as ``x = P^2 - Q^2``: iterated are P and Q as multiples of what they are at the start."""
-
-    def __init__(self, network: Network, n_features: int) -> None:
-        weights = network.initial_weights(n_features)
-        self.rotated = isinstance(network, ProductNetwork)
-        self.kappa = 1.0 if self.rotated else 2.0
-        self.base = np.stack([weights[0] + weights[1], weights[0] - weights[1]]) / 2 if self.rotated else weights
-        self.signs = np.array([[1.0], [-1.0]])[: len(weights)]
-        self.start = np.ones_like(self.base)
-
-    def coef(self, state: Floats) -> Floats:
-        squares = np.square(self.base * state)
-        return squares[..., 0, :] - squares[..., 1, :] if len(self.base) == 2 else squares[..., 0, :]
-
-    def move(self, state: Floats, push: Floats) -> Floats:
-        return state * (self.kappa * self.signs * push[..., None, :])
-
-    def weights(self, state: Floats) -> Floats:
-        p = self.base * state
-        return np.stack([p[..., 0, :] + p[..., 1, :], p[..., 0, :] - p[..., 1, :]], axis=-2) if self.rotated else p
-
-    def effective(self, state: Floats, pushed: Floats) -> Effective:
-        accumulated = -2.0 * self.kappa * pushed
-        with np.errstate(divide="ignore"):
-            logs = 2.0 * (np.log(np.abs(self.base)) + np.log(np.abs(state)))
-        upper = logs[..., 0, :] - accumulated
-        lower = logs[..., 1, :] + accumulated if len(self.base) == 2 else np.full_like(upper, -np.inf)
-        return Effective(upper, lower, accumulated)
-
-
-class _Chance:
-    """Batches and label noise of several runs, a block of steps ahead, each run's from generators of its own.
-
-    The generators give the same numbers however they are cut into blocks: a longer run begins as a shorter one.
-    """
-
-    def __init__(self, seeds: Sequence[int | None], n: int, batch_size: int | None, noisy: bool) -> None:
-        self.n, self.batch_size, self.noisy = n, batch_size, noisy
-        self.rows = batch_size or n
-        self.sorts = self.rows**2 > 8 * n
-        width = n if self.sorts else self.rows
-        self.length = min(max(_BLOCK_NUMBERS // (width * len(seeds)), 1), _BLOCK)
-        self.streams = [np.random.default_rng(seed).spawn(2) for seed in seeds]
-
-    def draw(self, step: int) -> tuple[Ints | None, Floats | None]:
-        """Row numbers and standard normal numbers of a step, both of shape (runs, batch size), or None."""
-        at = step % self.length
-        if at == 0:
-            shape = (self.length, self.rows)
-            if self.batch_size:
-                self.batches = np.stack([self._subsets(rows) for rows, _ in self.streams], axis=1)
-            if self.noisy:
-                self.noise = np.stack([labels.standard_normal(shape) for _, labels in self.streams], axis=1)
-        return (self.batches[at] if self.batch_size else None), (self.noise[at] if self.noisy else None)
-
-    def _subsets(self, rng: np.random.Generator) -> Ints:
-        """Random subsets of the rows, shape (length, batch size)."""
-        n, size = self.n, self.rows
-        if self.sorts:
-            return np.argpartition(rng.random((self.length, n)), size - 1, axis=1)[:, :size]
-        # Floyd's algorithm, whose cost does not depend on n: what has been drawn before is replaced by the newest row
-        newest = np.arange(n - size, n)
-        chosen = (rng.random((self.length, size)) * (newest + 1)).astype(np.intp)
-        for k in range(1, size):
-            seen = (chosen[:, :k] == chosen[:, k, None]).any(axis=1)
-            chosen[seen, k] = newest[k]
-        return chosen
-
-
-class _Rows:
-    """The working rows, for coefficients in the user's units: residuals and gradients of several runs at once.
-
-    With X = 2^a X_work and y = 2^b y_work, ``2^(a - b) X_work x - y_work`` is the working residual, and what it gives
-    through the same matrix is 2^(-2b) times the gradient. No number here is beyond floating point if the run is not.
-    """
-
-    def __init__(self, problem: LeastSquares, chance: _Chance, label_noise: float, n_steps: int) -> None:
-        self.n, d = problem.design.shape
-        self.units, self.chance = problem.units, chance
-        matrix, self.target, self.rest = problem.design.columns(np.arange(d)), problem.target, 0.0
-        self.noise = np.full(self.n, float(np.ldexp(label_noise, -self.units.target)))
-        if problem.sample_weight is not None:
-            self.noise = self.noise * np.sqrt(problem.sample_weight)
-        if not chance.batch_size and not chance.noisy and self.n > 2 * d and n_steps > d:
-            # a rotation of the rows leaves d of them and a constant
-            rotation, matrix = np.linalg.qr(matrix)
-            self.target = rotation.T @ problem.target
-            outside = problem.target - rotation @ self.target
-            self.rest = float(outside @ outside)
-        self.matrix = np.ascontiguousarray(np.ldexp(matrix, self.units.design - self.units.target))
-
-    def squares(self, coef: Floats) -> Floats:
-        """Sums of the squared residuals of all rows, shape (runs,): each run by itself, that none sways another."""
-        residuals = [self.matrix @ x - self.target for x in coef]
-        return np.array([residual @ residual for residual in residuals])
-
-    def gradient(self, coef: Floats, step: int) -> tuple[Floats, Floats]:
-        """The residual of a step and what it gives through the matrix, of shapes (runs, batch size) and (runs, d)."""
-        batch, noise = self.chance.draw(step)
-        if batch is None:
-            residual = coef @ self.matrix.T - self.target
-            if noise is not None:
-                residual -= self.noise * noise
-            return residual, residual @ self.matrix
-        # stacks of small products: each run's is computed as it would be alone
-        rows = self.matrix.take(batch, axis=0)
-        residual = (rows @ coef[:, :, None])[:, :, 0] - self.target[batch]
-        if noise is not None:
-            residual -= self.noise[batch] * noise
-        return residual, (residual[:, None, :] @ rows)[:, 0, :]
-
-    def loss(self, squares: Floats) -> Floats:
-        """The loss, in the user's units, from sums of squared residuals of all rows."""
-        return np.asarray(np.ldexp((squares + self.rest) / (2 * self.n), 2 * self.units.target), dtype=np.float64)
 
 
 class _Diverged(Exception):
@@ -365,7 +87,7 @@ class _Rates(NamedTuple):
 
 
 def _descend(
-    parameters: _Layers, rows: _Rows, rates: _Rates, record: _Record, watch: Callable[[int, Floats, Floats], None]
+    parameters: Layers, rows: Rows, rates: _Rates, record: _Record, watch: Callable[[int, Floats, Floats], None]
 ) -> None:
     """Run until the last recorded step or until no run is going.
 
@@ -538,7 +260,7 @@ def gradient_descent(
                 kept.going[run] = not stops(step, coef[run], float(losses[run]))
 
     parameters = _parameters(network, d)
-    rows = _Rows(problem, _Chance(seeds, n, batch, noise > 0), noise, n_steps)
+    rows = Rows(problem, Chance(seeds, n, batch, noise > 0), noise, n_steps)
     try:
         _descend(parameters, rows, _Rates(size, momentum, total_decay), kept, watch)
     except _Diverged as error:
@@ -557,7 +279,7 @@ def gradient_descent(
     return paths if _is_many(seed) else paths[0]
 
 
-def _curve(record: _Record, run: int, parameters: _Layers, times: Floats, step_size: float, identity: bool) -> Recorded:
+def _curve(record: _Record, run: int, parameters: Layers, times: Floats, step_size: float, identity: bool) -> Recorded:
     slopes, averages, state, pushed, losses = record.of(run)
     return Recorded(
         knots=times[1 : len(slopes)],
@@ -572,9 +294,9 @@ def _curve(record: _Record, run: int, parameters: _Layers, times: Floats, step_s
     )
 
 
-def _parameters(network: Network, n_features: int) -> _Layers:
+def _parameters(network: Network, n_features: int) -> Layers:
     squares = isinstance(network, ProductNetwork | SquareNetwork | PowerNetwork) and network.depth == 2
-    return (_Squares if squares else _Layers)(network, n_features)
+    return (Squares if squares else Layers)(network, n_features)
 
 
 def _automatic_step(problem: LeastSquares, network: Network, batch_size: int, decay: float) -> float:

@@ -22,6 +22,7 @@ from lassoflow.curve import Curve, Polygon, Side
 from lassoflow.dense import Smooth
 from lassoflow.network import Network
 from lassoflow.problem import LeastSquares
+from lassoflow.recorded import Recorded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -282,8 +283,9 @@ class Path:
         except ImportError:
             raise ImportError("to_frame needs pandas: pip install 'lassoflow[frame]'") from None
 
-        s = np.append(self.knots, self.curve.stop)
-        values = np.vstack([self(self.knots), self.end])
+        knots = self.knots[self.knots < self.curve.stop]
+        s = np.append(knots, self.curve.stop)
+        values = np.vstack([self(knots), self.end])
         head = {
             "s": s,
             "lambda": 1.0 / s,
@@ -306,7 +308,8 @@ class Path:
     def __repr__(self) -> str:
         count, d = self.knots.size, len(self.frame.feature_names)
         span = f" for s from {self.knots[0]:.4g} to {self.knots[-1]:.4g}" if count else ""
-        ended = "complete" if self.status == "complete" else f"stopped by {self.status} at s = {self.curve.stop:.4g}"
+        by = "" if self.status == "stopped" else f" by {self.status}"
+        ended = "complete" if self.status == "complete" else f"stopped{by} at s = {self.curve.stop:.4g}"
         what = "knot" if self.exact else "step"
         count = count if self.exact else self.mesh.size
         notes = [f"{count} {what}{'s' * (count != 1)}{span}", f"{d} feature{'s' * (d != 1)}", ended]
@@ -395,7 +398,13 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | None) 
     law, status = str(arrays["law"]), str(arrays["status"])
     if law not in get_args(Law) or status not in get_args(Status):
         raise ValueError(f"it holds a path of law {law!r} and status {status!r}")
-    curve = Smooth.from_arrays(arrays, problem) if "stretches" in arrays else Polygon.from_arrays(arrays, len(names))
+    curve: Curve
+    if "stretches" in arrays:
+        curve = Smooth.from_arrays(arrays, problem)
+    elif "steps" in arrays:
+        curve = Recorded.from_arrays(arrays)
+    else:
+        curve = Polygon.from_arrays(arrays, len(names))
     return Path(
         curve=curve,
         law=law,  # type: ignore[arg-type]
