@@ -10,8 +10,10 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import null_space
 
 import lassoflow as lf
+from lassoflow.batches import Chance
 from lassoflow.curve import Curve
-from lassoflow.descent import Recorded, _Chance, gradient_descent
+from lassoflow.descent import gradient_descent
+from lassoflow.recorded import Recorded
 
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((12, 20))
@@ -130,7 +132,7 @@ def test_effective_scale_is_the_product_of_the_factors(network, kappa):
 
 @pytest.mark.parametrize(("network", "kappa"), [(PRODUCT, 1.0), (SQUARE, 2.0), (POWER2, 2.0)], ids=repr)
 def test_stochastic_descent_and_its_identity_in_plain_loops(network, kappa):
-    eta, count, chance = 0.02, 2000, _Chance([1], 12, 3, noisy=True)
+    eta, count, chance = 0.02, 2000, Chance([1], 12, 3, noisy=True)
     branches = network.branches(20)
     weights, pushed = network.initial_weights(20), np.zeros(20)
     log_upper, log_lower = -branches.rate * branches.upper, -branches.rate * branches.lower
@@ -259,7 +261,7 @@ def test_a_batch_of_all_rows_is_the_full_gradient(problem):
 
 @pytest.mark.parametrize(("n", "size"), [(40, 1), (40, 5), (40, 39), (10, 9), (200, 30), (3, 2), (7, 7)])
 def test_batches_are_uniform_subsets(n, size):
-    chance = _Chance([0, 1], n, size, noisy=False)
+    chance = Chance([0, 1], n, size, noisy=False)
     counts = np.zeros((2, n))
     for step in range(2000):
         batch, noise = chance.draw(step)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -434,7 +435,7 @@ class PowerNetwork(Network):
 
     def __init__(self, depth: int, scale: float | None = None, *, log_scale: float | None = None) -> None:
         super().__init__(scale, log_scale)
-        if not (depth >= 2 and depth % 1 == 0):
+        if not isinstance(depth, Real) or not (depth >= 2 and depth % 1 == 0):
             raise ValueError(f"depth must be a whole number >= 2; got {depth!r}.")
         self.depth = int(depth)
         if self.depth == 2:
@@ -474,7 +475,8 @@ class PowerNetwork(Network):
         """See :meth:`Network.conserved`."""
         if self.depth == 2:
             return weights[..., :1, :] * weights[..., 1:, :]
-        return (weights ** (2.0 - self.depth)).sum(axis=-2, keepdims=True)
+        with np.errstate(divide="ignore"):  # a weight of zero stays there
+            return (weights ** (2.0 - self.depth)).sum(axis=-2, keepdims=True)
 
     def log_least_gain(self, n_features: int) -> float:
         """``D^2 (u^(2D-2) + v^(2D-2))``, least where u = v, as at the start."""
@@ -495,10 +497,10 @@ def _read_scale(scale: float | None, log_scale: float | None) -> float:
     if (scale is None) == (log_scale is None):
         raise ValueError("Give one of scale and log_scale.")
     if scale is not None:
-        if not 0 < scale < math.inf:
+        if not isinstance(scale, Real) or not 0 < scale < math.inf:
             raise ValueError(f"scale must be a positive number (log_scale for scales below 1e-308); got {scale!r}.")
         return math.log(scale)
-    if log_scale is None or not math.isfinite(log_scale):
+    if not isinstance(log_scale, Real) or not math.isfinite(log_scale):
         raise ValueError(f"log_scale must be a finite number; got {log_scale!r}.")
     return float(log_scale)
 

@@ -108,7 +108,9 @@ def train(
                 series, x = _taylor(spec, M, r, decay, layers)
                 h = min(_radius(series) * mp.exp(-1.3), stop - t)
                 layers = [[_value(c, h) for c in layer] for layer in series]
-                z = [a + _value([mpf(0)] + [c / (k + 1) for k, c in enumerate(b)], h) for a, b in zip(z, x, strict=True)]
+                z = [
+                    a + _value([mpf(0)] + [c / (k + 1) for k, c in enumerate(b)], h) for a, b in zip(z, x, strict=True)
+                ]
                 t, steps = (stop if h == stop - t else t + h), steps + 1
             x = [c[0] for c in _coefficients(spec, [[[w] for w in layer] for layer in layers])]
             moments.append((mpf(float(s)), x, [spec.clock * value for value in z]))
@@ -345,7 +347,9 @@ def _collocate(
         matrix, right = jacobian.reshape(STAGES * d, -1), residual.ravel()
         lengths = np.abs(matrix).max(axis=1)
         change = np.linalg.solve(matrix / lengths[:, None], right / lengths).reshape(STAGES, d)
-        steps = [[a - mpf(b) for a, b in zip(step, move, strict=True)] for step, move in zip(steps, change, strict=True)]
+        steps = [
+            [a - mpf(b) for a, b in zip(step, move, strict=True)] for step, move in zip(steps, change, strict=True)
+        ]
         x_float = np.abs(np.array([[float(v) for v in value] for value in values])) + small
         moved = (np.abs(change @ M_float) * slope / x_float).max(initial=0.0)
         if not np.isfinite(moved):
@@ -358,5 +362,3 @@ def _collocate(
     moves = np.array([[float(mp.fdot(row, step)) for row in M] for step in steps])
     error = (np.abs(last @ moves) * (slope / x_float).max(axis=0)).max(initial=0.0)
     return [a + b for a, b in zip(z, steps[-1], strict=True)], float(error)
-
-
