@@ -299,7 +299,9 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
         Check("lasso monotone up to s", until, None, None, None, _SECTION_3),
         last,
     ]
-    if flow.law == "network":
+    if isinstance(flow.curve, Smooth) and s.size:
+        size = np.linalg.norm(problem.fitted(flow.average(s, side="left")), axis=1) / np.linalg.norm(problem.target)
+        rounding = np.maximum(rounding, 10 * flow.curve.rtol * size)  # the flow itself is known to that
         first = network_to_limit(flow, limit, problem, s)
         link = Distance(observed(flow, lasso, problem, s), first.bound + link.bound)
         checks += [

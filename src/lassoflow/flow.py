@@ -22,6 +22,8 @@ from lassoflow.problem import LeastSquares
 
 _SMALL = 1e-3
 """Share of rtol, of the coefficients' size, from which on a coordinate takes part."""
+_WIDE = 1.5
+"""Active coordinates per sample from which on the steps solve in the samples."""
 _LEAVE = 0.01
 """Share of that below which it no longer does."""
 
@@ -108,10 +110,6 @@ class _Integration:
             np.concatenate([sign[stay], np.where(upper[new] <= lower[new], 1.0, -1.0)]),
             np.concatenate([gap[stay], near[new]]),
         )
-        for j in new.tolist():
-            if j not in self._gram:
-                column = self.problem.design.column(j)
-                self._gram[j] = self.problem.design.rmatvec(column / self.problem.n_samples)
         self.effort.active_sets += 1
 
     def stretches(self, stop: float) -> tuple[list[Stretch], int]:
@@ -120,24 +118,20 @@ class _Integration:
 
         active, d = self.active, self.theta.size
         index, sign = active.index, active.sign
-        columns = np.column_stack([self._gram[j] for j in index.tolist()])
         rest = np.setdiff1d(np.arange(d), index)
         frozen = self.z.copy()
         frozen[index] = 0.0
-        base = np.zeros(d)
-        for j in np.flatnonzero(frozen).tolist():
-            base -= self._gram[j] * frozen[j]
+        base = -self._gradient_of(frozen)
+        matrix, factor, others = self._products(index, sign, rest)
         b, found = self.branches, []
         maps = b.on(index)
         width = (b.upper + b.lower)[index] + 2 * b.decay * self.s
-        matrix = np.ascontiguousarray(sign[:, None] * columns[index] * sign)
-        others = np.ascontiguousarray(columns[rest] * sign)
         gap, z, why = active.gap, sign * self.z[index], rosenbrock.FULL
         if not self.step:
             self.step = 1e-3 * self.s if self.s else 1e-3 / (1.0 + self.fastest)
         while why == rosenbrock.FULL:
             why, count, rejected, self.step, times, gaps, sums = rosenbrock.advance(
-                *maps, b.decay, sign * self.r[index], matrix, gap, z, width, self.s, self.step,
+                *maps, b.decay, sign * self.r[index], matrix, factor, gap, z, width, self.s, self.step,
                 stop, self.rtol, self.size, self.r[rest], others, base[rest], b.upper[rest], b.lower[rest],
                 self.threshold, self.leave, self.steepest, 1e-10 * self.fastest,
             )  # fmt: skip
@@ -151,8 +145,32 @@ class _Integration:
         self.effort.evaluations = 8 * self.effort.factorisations
         active.gap = gap
         self.z[index] = sign * z
-        self.theta = base + self.s * self.r - columns @ self.z[index]
+        self.theta = self.s * self.r - self._gradient_of(self.z)
         return found, why
+
+    def _products(self, index: Ints, sign: Floats, rest: Ints) -> tuple[Floats, Floats, Floats]:
+        """``M`` on the active coordinates or a factor F of it, whichever is smaller, and M of the others on them."""
+        n = self.problem.n_samples
+        if index.size > _WIDE * n:
+            active = self.problem.design.columns(index) * sign / n
+            others = self.problem.design.columns(rest).T @ active
+            none = np.zeros((0, 0))
+            return none, np.ascontiguousarray(active * math.sqrt(n)), np.ascontiguousarray(others)
+        missing = [j for j in index.tolist() if j not in self._gram]
+        if missing:
+            columns = self.problem.design.rmatvec(self.problem.design.columns(missing) / n)
+            self._gram |= {j: np.ascontiguousarray(columns[:, i]) for i, j in enumerate(missing)}
+        columns = np.column_stack([self._gram[j] for j in index.tolist()]) * sign
+        matrix = np.ascontiguousarray(sign[:, None] * columns[index])
+        return matrix, np.zeros((0, index.size)), np.ascontiguousarray(columns[rest])
+
+    def _gradient_of(self, z: Floats) -> Floats:
+        """``M z``: one pass."""
+        moved = np.flatnonzero(z)
+        if not moved.size:
+            return np.zeros_like(z)
+        fitted = self.problem.design.columns(moved) @ z[moved]
+        return self.problem.design.rmatvec(fitted / self.problem.n_samples)
 
 
 def gradient_flow(

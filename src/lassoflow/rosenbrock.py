@@ -168,17 +168,31 @@ def active(
 
 
 @_compile
+def times_gram(M: Floats, F: Floats, x: Floats) -> Floats:
+    """``M x``, from M itself or, where that is larger, from F with ``M = F'F``."""
+    if F.shape[0]:
+        return np.dot(F.T, np.dot(F, x))
+    return np.dot(M, x)
+
+
+@_compile
 def step(
     power: float, rate: float, log_scale: float, log_factor: float, series: Floats, mu: Floats, span: Floats,
-    decay: float, r: Floats, M: Floats, g: Floats, width: Floats, h: float, log_cap: float,
+    decay: float, r: Floats, M: Floats, F: Floats, g: Floats, width: Floats, h: float, log_cap: float,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """One step: the stages of g and z, shape (8, m) each; not a number where it failed."""
     m = g.size
     x, slope, far = active(power, rate, log_scale, log_factor, series, mu, span, g, width, log_cap)
     root = np.sqrt(slope)
     a = h * _GAMMA
-    matrix = a * root.reshape(m, 1) * M * root
-    for i in range(m):
+    wide = F.shape[0] > 0
+    if wide:
+        scaled = F * root
+        matrix = a * np.dot(scaled, scaled.T)
+    else:
+        scaled = F
+        matrix = a * root.reshape(m, 1) * M * root
+    for i in range(matrix.shape[0]):
         matrix[i, i] += 1.0
     stages, cumulated = np.zeros((8, m)), np.zeros((8, m))
     if not np.isfinite(matrix).all():
@@ -187,7 +201,7 @@ def step(
     factor = np.linalg.cholesky(matrix)
     transposed = np.ascontiguousarray(factor.T)
     drift_x = 2.0 * decay * far  # how x changes with s alone: the far face moves away at twice the decay
-    drift = np.dot(M, drift_x)
+    drift = times_gram(M, F, drift_x)
     for i in range(8):
         at, correction, z_correction = g.copy(), np.zeros(m), np.zeros(m)
         for j in range(i):
@@ -197,8 +211,12 @@ def step(
         if i > 0:
             moved = width + 2.0 * decay * _TIMES[i] * h
             x = active(power, rate, log_scale, log_factor, series, mu, span, at, moved, log_cap)[0]
-        right = decay - r + np.dot(M, x) + correction + h * _SHIFTS[i] * drift
-        k = a * _solve(factor, transposed, root * right) / root
+        right = decay - r + times_gram(M, F, x) + correction + h * _SHIFTS[i] * drift
+        if wide:  # (I + a S F'F S)^-1 by the identity of Woodbury, in as many unknowns as there are samples
+            inner = _solve(factor, transposed, np.dot(scaled, root * right))
+            k = a * (right - a * np.dot(F.T, inner))
+        else:
+            k = a * _solve(factor, transposed, root * right) / root
         stages[i] = k
         cumulated[i] = a * (x + z_correction + h * _SHIFTS[i] * drift_x - slope * k)
     return stages, cumulated
@@ -210,7 +228,7 @@ FULL, STOP, ARRIVAL, LEAVE, FLIP, STATIONARY, STUCK = range(7)
 @_compile
 def advance(
     power: float, rate: float, log_scale: float, log_factor: float, series: Floats, mu: Floats, span: Floats,
-    decay: float, r: Floats, M: Floats, g: Floats, z: Floats, width: Floats, s: float, h: float, stop: float,
+    decay: float, r: Floats, M: Floats, F: Floats, g: Floats, z: Floats, width: Floats, s: float, h: float, stop: float,
     tol: float, size: float,
     others_r: Floats, others_M: Floats, others_dual: Floats, upper: Floats, lower: Floats,
     threshold: float, leave: float, steepest: float, least_rate: float,
@@ -221,13 +239,14 @@ def advance(
     count, rejected, why = 0, 0, FULL
     kappa = rate if power == np.inf else power / threshold
     times[0] = s
+    moved_x = np.inf
     while count < rows:
         x = active(power, rate, log_scale, log_factor, series, mu, span, g, width, 700.0)[0]
         largest = max(np.abs(x).max(), size)
         log_cap = np.log(1e3 * largest)
         dual = others_dual + s * others_r - np.dot(others_M, z)
         speed = others_r - np.dot(others_M, x)
-        rise = decay - r + np.dot(M, x)
+        rise = decay - r + times_gram(M, F, x)
         # -- what may happen next
         approach = speed - decay
         descend = -speed - decay
@@ -239,15 +258,16 @@ def advance(
             if descend[j] > least_rate:
                 gap = lower[j] + decay * s + dual[j] - threshold
                 wait = min(wait, (max(gap, 0.0) + 0.3 / kappa) / descend[j])
+        # At rest: nothing grows or is about to arrive, and x has not moved while s grew by a third.
         still = np.abs(rise) * np.where(rise > 0, np.abs(x) / (np.abs(x) + 0.01 * tol * largest), 1.0)
-        if wait == np.inf and s > 0 and still.max() <= least_rate:
+        if wait == np.inf and still.max() <= least_rate and moved_x <= 0.01 * tol * largest:
             why = STATIONARY
             break
         taken = min(h, wait, stop - s)
         # -- the step and its error: of log x, by the slope of log x in g
         ok, error = True, 0.0
         stages, cumulated = step(
-            power, rate, log_scale, log_factor, series, mu, span, decay, r, M, g, width, taken, log_cap
+            power, rate, log_scale, log_factor, series, mu, span, decay, r, M, F, g, width, taken, log_cap
         )
         end = g.copy()
         z_end = z.copy()
@@ -288,6 +308,7 @@ def advance(
                 break
             continue
         # -- record and go on
+        moved_x = np.abs(reached - x).max() if taken >= 0.25 * (s + taken) else np.inf
         gaps[count, 0], sums[count, 0] = g, z
         for row in range(3):
             for j in range(8):

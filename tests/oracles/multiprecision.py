@@ -293,15 +293,22 @@ def _scalar_map(spec: Spec, d: int, decay: mpf) -> Callable[[Vector, mpf], tuple
 
 
 @cache
-def _radau(stages: int, digits: int) -> tuple[Vector, list[Vector], Floats]:
+def _radau(stages: int, digits: int) -> tuple[Vector, list[Vector], Vector]:
     """Nodes and matrix of Radau IIA; and the map from values at the nodes to the last Legendre coefficient."""
     with mp.workdps(digits + 20):
-        a, b = (mp.taylor(lambda t, n=n: mp.legendre(n, t), 0, n) for n in (stages, stages - 1))
-        a = [mp.nint(c * 2**stages * mp.factorial(stages)) / (2**stages * mp.factorial(stages)) for c in a]
-        b = [mp.nint(c * 2**stages * mp.factorial(stages)) / (2**stages * mp.factorial(stages)) for c in b]
-        difference = [p - q for p, q in zip(a, [*b, mpf(0)], strict=True)]
-        roots = mp.polyroots(difference[::-1], maxsteps=500, extraprec=400)
-        nodes = sorted((mp.re(root) + 1) / 2 for root in roots)
+        before, now = [mpf(1)], [mpf(0), mpf(1)]  # Legendre polynomials, ascending
+        for n in range(1, stages):
+            padded = [*before, mpf(0), mpf(0)]
+            shifted = [mpf(0), *now]
+            before, now = now, [((2 * n + 1) * p - n * q) / (n + 1) for p, q in zip(shifted, padded, strict=True)]
+        difference = [p - q for p, q in zip(now, [*before, mpf(0)], strict=True)]
+        slope = [k * c for k, c in enumerate(difference)][1:]
+        nodes = []
+        for guess in np.sort(np.polynomial.polynomial.polyroots([float(c) for c in difference]).real):
+            root = mpf(float(guess))
+            for _ in range(9):
+                root -= _value(difference, root) / _value(slope, root)
+            nodes.append((root + 1) / 2)
         vander = mp.matrix([[c**k for k in range(stages)] for c in nodes])
         inverse = vander**-1
         integrals = mp.matrix([[c ** (k + 1) / (k + 1) for k in range(stages)] for c in nodes])
@@ -310,8 +317,8 @@ def _radau(stages: int, digits: int) -> tuple[Vector, list[Vector], Floats]:
         weights = []
         for i, c in enumerate(nodes):
             others = [c, *(c - e for k, e in enumerate(nodes) if k != i)]
-            weights.append(float(1 / mp.fprod(others) / mp.binomial(2 * stages, stages)))
-        return nodes, [[A[i, k] for k in range(stages)] for i in range(stages)], np.array(weights)
+            weights.append(1 / mp.fprod(others) / mp.binomial(2 * stages, stages))
+        return nodes, [[A[i, k] for k in range(stages)] for i in range(stages)], weights
 
 
 def _collocate(
@@ -359,6 +366,7 @@ def _collocate(
         previous = moved
     else:
         return z, np.inf
-    moves = np.array([[float(mp.fdot(row, step)) for row in M] for step in steps])
-    error = (np.abs(last @ moves) * (slope / x_float).max(axis=0)).max(initial=0.0)
+    moves = [[mp.fdot(row, step) for step in steps] for row in M]  # in multiprecision: their last coefficient cancels
+    coefficient = np.array([abs(float(mp.fdot(last, move))) for move in moves])
+    error = (coefficient * (slope / x_float).max(axis=0)).max(initial=0.0)
     return [a + b for a, b in zip(z, steps[-1], strict=True)], float(error)

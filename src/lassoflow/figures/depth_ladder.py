@@ -51,7 +51,7 @@ class Ladder(NamedTuple):
     @property
     def rate(self) -> Floats:
         """What the rates are powers of: the scale, or log(1 / scale) at depth 2."""
-        return self.powers * -np.log(10.0) if self.depth == 2 else 10.0**self.powers
+        return np.asarray(self.powers * -np.log(10.0) if self.depth == 2 else 10.0**self.powers)
 
     def fitted(self, values: Floats) -> float:
         """The power of the rate, over the smaller half of the scales."""
@@ -92,8 +92,8 @@ def run(quick: bool, seed: int) -> Reproduction:
 def _powers(depth: int, quick: bool) -> Floats:
     """The scales as powers of ten."""
     if depth == 2:
-        return -(2.0 ** np.arange(2, 11 if quick else 13))
-    return -np.arange(2.0, 10.5, 2.0 if quick else 1.0)
+        return np.array([-(2.0**k) for k in range(2, 11 if quick else 13)])
+    return np.arange(-2.0, -10.5, -2.0 if quick else -1.0)
 
 
 def _ladder(lasso: Path, depth: int, powers: Floats, s: Floats) -> Ladder:
@@ -132,7 +132,7 @@ def _draw(figure: Canvas, ladders: list[Ladder]) -> None:
     axes = figure.subplots(1, 3)
     for one in ladders:
         seen = one.powers >= -10.0
-        power, far = expected(one.depth)
+        power, far = expected(one.depth) if one.depth > 2 else (None, None)
         _draw_ladder(axes[0], 10.0 ** one.powers[seen], one.gap[seen], one, power)
         _draw_ladder(axes[1], 10.0 ** one.powers[seen], one.distance[seen], one, far)
     _draw_ladder(axes[2], ladders[0].rate, ladders[0].gap, ladders[0], -2.0)
@@ -147,11 +147,11 @@ def _draw(figure: Canvas, ladders: list[Ladder]) -> None:
     axes[0].legend(frameon=False, loc="lower left")
 
 
-def _draw_ladder(ax: Axes, x: Floats, values: Floats, one: Ladder, power: float) -> None:
+def _draw_ladder(ax: Axes, x: Floats, values: Floats, one: Ladder, power: float | None) -> None:
     """The values and, through the last of them, a line of the expected power."""
     colour, mark = _LOOK[one.depth]
     ax.loglog(x, values, color=colour, marker=mark, markersize=4.5, linewidth=1.4, label=f"depth {one.depth}")
-    if one.depth > 2 or power == -2.0:
+    if power is not None:
         ax.loglog(x, values[-1] * (x / x[-1]) ** power, color="0.4", linewidth=0.9, linestyle="--", zorder=3)
     ax.minorticks_off()
 

@@ -2,15 +2,15 @@
 
 In lasso time the flow of ``u v`` tends to a piecewise constant curve, uniformly away from its jumps (arXiv 2304.00488;
 the setting of the figure could not be read, so the design here is our own). How fast is derived: the dual is within
-a constant over ``log(1 / scale)`` of its limit up to the last jump (docs, section 7). After that the gradient is zero: a
-coordinate that the last jump has switched off stays at the face of the box and decays like ``1 / s`` only, which costs
-a factor ``log log(1 / scale)``.
+a constant over ``log(1 / scale)`` of its limit up to the last jump (docs, section 7). After that the gradient is zero:
+a coordinate that the last jump has switched off stays at the face of the box and decays like ``1 / s`` only, which
+costs a factor ``log log(1 / scale)``.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -63,8 +63,8 @@ def run(quick: bool, seed: int) -> Reproduction:
     numbers |= {"jumps": limit.knots.size, "end_to_truth": float(np.abs(limit.end - truth).max())}
     sentence = (
         "published: as the initialisation vanishes the flow jumps from saddle to saddle until it is the solution of "
-        f"least l1 norm, uniformly away from the jumps; here: {limit.knots.size} jumps; until the last the dual is within "
-        f"{listed(apart, '.2g')} of its limit at scales {listed(SCALES, 'g')}; times log(1/scale) that is "
+        f"least l1 norm, uniformly away from the jumps; here: {limit.knots.size} jumps; until the last the dual is "
+        f"within {listed(apart, '.2g')} of its limit at scales {listed(SCALES, 'g')}; times log(1/scale) that is "
         f"{listed(-apart * np.log(SCALES), '.2g')}."
     )
     table = stacked([_table(one, -np.inf if one is exact else _log10(one, SCALES, shown)) for one in [*shown, exact]])
@@ -125,7 +125,7 @@ def _draw_sizes(ax: Axes, one: Drawn, exact: Drawn, last: bool) -> None:
     kept = np.flatnonzero(np.abs(exact.coef).max(axis=0) > 0)
     colours = [COLOURS[rank % len(COLOURS)] for rank in range(kept.size)]
     for rank, j in enumerate(kept.tolist()):
-        look = {"color": colours[rank], "drawstyle": "steps-post", "linewidth": 4.0, "alpha": 0.3}
+        look: dict[str, Any] = {"color": colours[rank], "drawstyle": "steps-post", "linewidth": 4.0, "alpha": 0.3}
         ax.plot(exact.s, np.abs(exact.coef[:, j]), **look)
         ax.plot(one.s, np.abs(one.coef[:, j]), color=colours[rank], linewidth=1.2, linestyle=DASHES[rank // 6])
     ax.set_xscale("log")

@@ -8,7 +8,7 @@ Their network is an analytic one of two layers with all growth times 1; the one 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -103,7 +103,7 @@ def _draw(figure: Canvas, limit: Path, flow: Path, s: Floats) -> None:
 
 def _draw_coefficients(ax: Axes, exact: Floats, exact_s: Floats, coef: Floats, s: Floats) -> None:
     for j in range(coef.shape[1]):
-        look = {"color": COLOURS[j], "linewidth": 5.0, "alpha": 0.3, "drawstyle": "steps-post"}
+        look: dict[str, Any] = {"color": COLOURS[j], "linewidth": 5.0, "alpha": 0.3, "drawstyle": "steps-post"}
         ax.plot(exact_s, exact[:, j], **look)
         ax.plot(s, coef[:, j], color=COLOURS[j], linewidth=1.2)
     tidy(ax, "lasso time  s  (of half the loss)", "coefficient  k")
