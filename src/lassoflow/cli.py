@@ -28,6 +28,7 @@ from lassoflow.certificate import Certificate, certify, compare
 from lassoflow.datasets import SHIPPED
 from lassoflow.descent import gradient_descent
 from lassoflow.display import PathDisplay
+from lassoflow.figures import FIGURES
 from lassoflow.flow import gradient_flow
 from lassoflow.network import Network, PowerNetwork, ProductNetwork, SquareNetwork
 from lassoflow.path import Path
@@ -444,6 +445,40 @@ def _knots(path: Path) -> bytes:
     return path.to_frame().to_csv(index=False, lineterminator="\n").encode()
 
 
+def _reproduce(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A figure; without one they are listed.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Smaller or fewer runs.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random instances.")] = 0,
+    out: Annotated[FilePath, typer.Option("--out", "-o", metavar="DIR", help="Where to write.")] = FilePath("out"),
+) -> None:
+    if name is None:
+        width = max(map(len, FIGURES))
+        for key, figure in FIGURES.items():
+            print(f"{key:{width}}  {figure.title} ({figure.paper})")
+        return
+    if name not in FIGURES:
+        raise ValueError(f"NAME must be one of {', '.join(FIGURES)}; got {name!r}.")
+    with _writing(out):
+        check_folder(out, [f"{name}.png", f"{name}.txt"])
+    with _waiting(f"computing {name}"):
+        made = FIGURES[name].run(quick, seed)
+        files = made.files(name)
+    with _writing(out):
+        write_files(out, files)
+    print(made.sentence[0].upper() + made.sentence[1:])
+    print(f"Written to {out}: {', '.join(files)}")
+
+
+@contextmanager
+def _waiting(what: str) -> Iterator[None]:
+    """A spinner on stderr, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with rich.console.Console(stderr=True).status(what):
+        yield
+
+
 def _root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -467,6 +502,8 @@ def app() -> typer.Typer:
     program.command("compare", help=help_both)(_command(CompareJob))
     help_train = "Train a network from a finite initialisation, and certify how far it is from the lasso."
     program.command("train", help=help_train)(_command(TrainJob))
+    help_figure = "Reproduce a published figure: a picture, its data, and what was published beside what came out here."
+    program.command("reproduce", help=help_figure)(_reproduce)
     return program
 
 

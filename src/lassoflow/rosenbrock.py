@@ -258,8 +258,10 @@ def advance(
             if descend[j] > least_rate:
                 gap = lower[j] + decay * s + dual[j] - threshold
                 wait = min(wait, (max(gap, 0.0) + 0.3 / kappa) / descend[j])
-        # At rest: nothing grows or is about to arrive, and x has not moved while s grew by a third.
-        still = np.abs(rise) * np.where(rise > 0, np.abs(x) / (np.abs(x) + 0.01 * tol * largest), 1.0)
+        # At rest: no dual moves, but for those that both faces run away from, none is about to arrive, and x has not
+        # changed while s grew by a third.
+        share = np.abs(x) / (np.abs(x) + 0.01 * tol * largest)
+        still = np.abs(rise) * np.where((rise > 0) & (rise < 2 * decay), share, 1.0)
         if wait == np.inf and still.max() <= least_rate and moved_x <= 0.01 * tol * largest:
             why = STATIONARY
             break

@@ -5,10 +5,10 @@
 
 import numpy as np
 import pytest
+from benchmarks import networks
 
 import lassoflow as lf
 from lassoflow import distances
-from benchmarks import networks
 
 LINKS = ("distance of averaged flow and its limit's", "distance of averaged limit flow and lasso")
 
