@@ -537,7 +537,7 @@ def main() -> None:
         code = 1
     except (KeyboardInterrupt, typer.Abort):
         code = 130
-    except (ValueError, OSError, MemoryError) as error:
+    except (ValueError, ArithmeticError, OSError, MemoryError) as error:
         _fail(str(error) or "not enough memory")
     except Exception as error:
         if not hasattr(error, "format_message"):  # a usage error of the command line

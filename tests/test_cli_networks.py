@@ -1,0 +1,118 @@
+"""The commands about networks: train, compare --network, reproduce."""
+
+import json
+import sys
+
+import pandas as pd
+import pytest
+
+from lassoflow import cli
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run main; the exit code, stdout and stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["lassoflow", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return stop.value.code, *capsys.readouterr()
+
+    return run
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_train_certifies_the_whole_chain(run, tmp_path):
+    out = tmp_path / "net"
+    code, text, err = run("train", "diabetes", "--depth", 3, "--scale", 1e-6, "--out", out)
+    assert (code, err) == (0, "")
+    for line in (
+        "PowerNetwork(depth=3, scale=1e-06)",
+        "distance of averaged flow and its limit's",
+        "distance of averaged flow and lasso",
+        "at most 0.95 % of std(y) apart",
+    ):
+        assert line in text
+    assert files(out) == ["knots.csv", "summary.json", "train.png"]
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["settings"]["depth"] == 3
+    assert summary["certificate"]["holds"]
+    table = pd.read_csv(out / "knots.csv")
+    assert 50 <= len(table) <= 210
+    assert table["s"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--network", "product", "--log-scale", -10_000], "ProductNetwork(log_scale=-10000)"),
+        (["--network", "square", "--weight-decay", 0.5], "SquareNetwork(scale=1e-06)"),
+        (["--penalty-factor", "none", "--no-intercept", "--lambda-min", 0.01], "stopped by until"),
+        (["--descent", "--n-steps", 300, "--momentum", 0.5], "gradient descent"),
+        (["--sgd", "--n-steps", 300, "--seed", 4], "averaged descent"),
+        (["--batch-size", 20, "--label-noise", 1.0, "--n-steps", 300], "averaged descent"),
+    ],
+)
+def test_train_with_every_option(run, options, expected):
+    code, text, err = (
+        run("train", "diabetes", "--scale", 1e-6, *options)
+        if "--log-scale" not in options
+        else run("train", "diabetes", *options)
+    )
+    assert (code, err) == (0, "")
+    assert expected in text
+
+
+def test_train_prints_strict_json(run):
+    code, text, err = run("train", "diabetes", "--scale", 1e-6, "--json")
+    assert (code, err) == (0, "")
+    assert list(json.loads(text)["paths"]) == ["network"]
+
+
+def test_compare_with_a_network_writes_both_curves(run, tmp_path):
+    out = tmp_path / "both"
+    code, text, err = run("compare", "diabetes", "--network", "product", "--scale", 1e-3, "--out", out)
+    assert (code, err) == (0, "")
+    assert "averaged flow of ProductNetwork(scale=0.001)" in text
+    assert files(out) == ["compare.png", "knots-flow.csv", "knots-lasso.csv", "summary.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (["train", "diabetes", "--scale", "0"], "scale must be a positive number"),
+        (["train", "diabetes", "--scale", "2"], "scale must be below 1"),
+        (["train", "diabetes", "--scale", "1e-3", "--log-scale", "-3"], "Give one of scale and log_scale"),
+        (["train", "diabetes", "--network", "square", "--depth", "3"], "--depth: a square network has depth 2"),
+        (["train", "diabetes", "--positive"], "--positive: not for networks"),
+        (
+            ["train", "diabetes", "--depth", "3", "--weight-decay", "1"],
+            "weight_decay has a closed form at depth 2 only",
+        ),
+        (["train", "diabetes", "--rtol", "3"], "rtol must lie between"),
+        (["train", "diabetes", "--step-size", "1e9", "--n-steps", "50"], "diverged at step"),
+        (["train", "diabetes", "--batch-size", "1000"], "batch_size"),
+        (["reproduce", "nothing"], "NAME must be one of berthier_paths"),
+    ],
+)
+def test_bad_input_is_one_sentence(run, tmp_path, monkeypatch, arguments, match):
+    monkeypatch.chdir(tmp_path)
+    code, text, err = run(*arguments)
+    assert (code, text) == (2, "")
+    assert match in err
+    assert err.count("\n") == 1
+    assert files(tmp_path) == []
+
+
+def test_reproduce_lists_and_writes(run, tmp_path):
+    code, text, _ = run("reproduce")
+    assert code == 0
+    assert text.count("\n") >= 8
+    code, text, err = run("reproduce", "zhao_jumps", "--quick", "--out", tmp_path)
+    assert (code, err) == (0, "")
+    assert text.startswith("Published: ")
+    assert "zhao_jumps.png" in files(tmp_path)
