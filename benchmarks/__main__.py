@@ -16,7 +16,9 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("part", nargs="?", choices=["speed", "wrong", "flows", "bounds"], help="one of them; all if left out")
+    parser.add_argument(
+        "part", nargs="?", choices=["speed", "wrong", "flows", "bounds"], help="one of them; all if left out"
+    )
     parser.add_argument(
         "--full", action="store_true", help="more repetitions: 51 pairs, 2000 problems a family, 500 networks a kind"
     )

@@ -28,7 +28,7 @@ except ImportError:
     diffrax = None
 
 HEADER = ["case", "scale of the weights", "solver", "ms", "largest error", "right"]
-_PATIENCE = 60.0
+_PATIENCE = 20.0
 """Seconds after which a solver is given up."""
 
 
@@ -85,8 +85,8 @@ def _judge(solve: Callable[[], Floats], truth: Floats, size: float, repeats: int
                     break
     except _TooSlow:
         return [f"> {1e3 * _PATIENCE:.0f}", "", "no"]
-    except Exception as error:
-        return ["", type(error).__name__, "no"]
+    except ArithmeticError:
+        return ["", "gives up", "no"]
     error = float(np.abs(x - truth).max()) / size
     return [f"{1e3 * np.median(timings):.1f}", f"{error:.0e}", "yes" if error <= 1e-5 else "NO"]
 
@@ -142,12 +142,14 @@ def _diffrax(M: Floats, r: Floats, weights: Floats, t: Floats, rtol: float, atol
     def whole(w: Any) -> Any:
         found = diffrax.diffeqsolve(
             diffrax.ODETerm(slope), diffrax.Tsit5(), t0=0.0, t1=t[-1], dt0=None, y0=w, max_steps=200_000,
-            saveat=diffrax.SaveAt(ts=jnp.asarray(t)), stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
+            saveat=diffrax.SaveAt(ts=jnp.asarray(t)), stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol), throw=False,
         )  # fmt: skip
-        return found.ys
+        return found.ys, found.result == diffrax.RESULTS.successful
 
     def solve() -> Floats:
-        w = np.asarray(whole(jnp.asarray(weights)))
+        w, succeeded = map(np.asarray, whole(jnp.asarray(weights)))
+        if not succeeded:
+            raise ArithmeticError("too many steps")
         return w[:, :d] ** 2 - w[:, d:] ** 2
 
     return solve

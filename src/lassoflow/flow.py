@@ -24,6 +24,8 @@ _SMALL = 1e-3
 """Share of rtol, of the coefficients' size, from which on a coordinate takes part."""
 _WIDE = 1.5
 """Active coordinates per sample from which on the steps solve in the samples."""
+_LOCAL = 3.0
+"""Error allowed in a step over rtol: flows are contractive, and what is left in the end is a few rtol inside a jump."""
 _LEAVE = 0.01
 """Share of that below which it no longer does."""
 
@@ -71,7 +73,7 @@ class _Integration:
         self.fastest = float(np.abs(self.r).max(initial=0.0))
         log_small = math.log(_SMALL * rtol * self.size) if self.size else 0.0
         if branches.power < np.inf and self.size:  # tails are heavy: what is left out adds up over a jump's width
-            log_small += 0.5 * min(0.0, (branches.log_scale - math.log(self.size)) / branches.power)
+            log_small += 0.25 * min(0.0, (branches.log_scale - math.log(self.size)) / branches.power)
         self.threshold = float(branches.gap_of(log_small))
         self.leave = float(branches.gap_of(log_small + math.log(_LEAVE)))
         self.steepest = float(branches.steepness(branches.gap_of(math.log(self.size)))) if self.size else 1.0
@@ -132,7 +134,7 @@ class _Integration:
         while why == rosenbrock.FULL:
             why, count, rejected, self.step, times, gaps, sums = rosenbrock.advance(
                 *maps, b.decay, sign * self.r[index], matrix, factor, gap, z, width, self.s, self.step,
-                stop, self.rtol, self.size, self.r[rest], others, base[rest], b.upper[rest], b.lower[rest],
+                stop, _LOCAL * self.rtol, self.size, self.r[rest], others, base[rest], b.upper[rest], b.lower[rest],
                 self.threshold, self.leave, self.steepest, 1e-10 * self.fastest,
             )  # fmt: skip
             found.append(Stretch(index, sign, times, gaps, sums, frozen))
