@@ -130,7 +130,7 @@ def test_conjugate_is_the_integral_of_coef(name):
         for low, high in zip(theta, theta[1:], strict=False):
             for j in range(D):
                 ends = [mpf(float(low[j])), mpf(float(high[j]))]
-                middle = [[mpf(float(v)) for v in low] for _ in range(1)][0]
+                middle = [mpf(float(v)) for v in low]
 
                 def x(t, j=j, middle=middle):
                     return phi([t if i == j else v for i, v in enumerate(middle)], mpf(0))[0][j]

@@ -72,6 +72,8 @@ class Smooth:
         Where the curve ends, in the user's units; inf if the flow has come to rest.
     rtol : float
         Of the integration.
+    at_rest : bool
+        Whether the coefficients stay as they are after the last stretch.
     """
 
     exact = False
@@ -84,9 +86,10 @@ class Smooth:
         stretches: Sequence[Stretch],
         stop: float,
         rtol: float,
+        at_rest: bool,
     ) -> None:
         self.problem, self.units, self.branches, self.rtol = problem, units, branches, rtol
-        self.stretches, self.stop = list(stretches), stop
+        self.stretches, self.stop, self.at_rest = list(stretches), stop, at_rest
         self._starts = np.array([stretch.times[0] for stretch in stretches])
         self._last = float(stretches[-1].times[-1]) if stretches else 0.0
 
@@ -133,7 +136,7 @@ class Smooth:
         for part, stretch in self._parts(working):
             at = working[part]
             rows[part] = self._sums(stretch, at) / np.where(at > 0, at, 1.0)[:, None]
-        late = (working > self._last) | (working == 0)
+        late = ((working > self._last) & self.at_rest) | (working == 0)
         if late.any():  # at rest since then
             share = np.divide(self._last, working[late], out=np.zeros(late.sum()), where=working[late] > 0)[:, None]
             end = self._of_gaps(working[late], self.branches.coef)
@@ -150,6 +153,7 @@ class Smooth:
             **extra,
             "stop": self.stop,
             "rtol": self.rtol,
+            "at_rest": self.at_rest,
             "units": np.array([self.units.design, self.units.target]),
             "branches": np.array([b.power, b.rate, b.log_scale, b.decay, getattr(b, "log_factor", 0.0)]),
             "branch_upper": b.upper,
@@ -206,7 +210,7 @@ class Smooth:
         """A function of the gaps to the two faces, at working times, a block of rows at a time: shape (m, ..., d)."""
         d = self.branches.upper.size
         rows, size = np.empty((working.size, *what((np.ones((0, d)), np.ones((0, d)))).shape[1:])), max(1, _BLOCK // d)
-        at = np.minimum(working, self._last) if self.stop == np.inf else working
+        at = np.minimum(working, self._last) if self.at_rest else working
         for part, stretch in self._parts(at):
             for first in range(0, part.size, size):
                 block = part[first : first + size]

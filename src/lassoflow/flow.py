@@ -239,6 +239,7 @@ def gradient_flow(
     run = _Integration(problem, branches, rtol)
     stretches: list[Stretch] = []
     status: Status = "complete"
+    at_rest = until is None
     while True:
         upper, lower = run.gaps()
         if not run.active.index.size and (np.minimum(upper, lower) > run.threshold * (1 + 1e-9)).all():
@@ -258,9 +259,10 @@ def gradient_flow(
         if why == rosenbrock.STUCK:
             raise ArithmeticError(f"The flow needs steps below rounding at s = {float(units.time(run.s)):.6g}.")
         if why in (rosenbrock.STOP, rosenbrock.STATIONARY):
+            at_rest = why == rosenbrock.STATIONARY
             break
     if until is not None:
         status = "until"
     frame = Frame(problem.feature_names, problem.feature_means, problem.target_mean)
-    curve = Smooth(problem, units, branches, stretches, np.inf if until is None else float(until), rtol)
+    curve = Smooth(problem, units, branches, stretches, np.inf if until is None else float(until), rtol, at_rest)
     return Path(curve, "network", problem, network.box(problem.n_features, decay), frame, status, 0.0, network)
