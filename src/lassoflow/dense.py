@@ -185,7 +185,13 @@ class Smooth:
                 place[name] += size
             stretches.append(Stretch(**parts | {"index": parts["index"].astype(np.intp)}, frozen=frozen))
         return cls(
-            problem, Units(*arrays["units"].tolist()), branches, stretches, float(arrays["stop"]), float(arrays["rtol"])
+            problem,
+            Units(*arrays["units"].tolist()),
+            branches,
+            stretches,
+            float(arrays["stop"]),
+            float(arrays["rtol"]),
+            bool(arrays["at_rest"]),
         )
 
     # -- in working units -----------------------------------------------------------------------------------------

@@ -98,11 +98,13 @@ class _Integration:
 
     def choose(self) -> None:
         """Let coordinates in and out, and turn those round that have come nearer to the other face."""
+        from lassoflow import rosenbrock
+
         upper, lower = self.gaps()
         old = self.active
         width = (self.branches.upper + self.branches.lower)[old.index] + 2 * self.branches.decay * self.s
         stay = ~((old.gap > self.leave) & (width - old.gap > self.leave))
-        turn = old.gap > 0.6 * width
+        turn = old.gap > rosenbrock.turning_point(self.branches.power, self.branches.rate, width)
         gap, sign = np.where(turn, width - old.gap, old.gap), np.where(turn, -old.sign, old.sign)
         near = np.minimum(upper, lower)
         near[old.index] = np.inf

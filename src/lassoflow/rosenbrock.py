@@ -168,6 +168,12 @@ def active(
 
 
 @_compile
+def turning_point(power: float, rate: float, width: Floats) -> Floats:
+    """The gap from which on a coordinate counts as near the other face; widths of exponential branches may be < 0."""
+    return 0.5 * width + 0.1 * np.abs(width) + (1.0 / rate if power == np.inf else 0.0)
+
+
+@_compile
 def times_gram(M: Floats, F: Floats, x: Floats) -> Floats:
     """``M x``, from M itself or, where that is larger, from F with ``M = F'F``."""
     if F.shape[0]:
@@ -330,7 +336,7 @@ def advance(
         if ((g > leave) & (width - g > leave)).any():
             why = LEAVE
             break
-        if (g > 0.6 * width).any():
+        if (g > turning_point(power, rate, width)).any():
             why = FLIP
             break
     gaps[count, 0], sums[count, 0] = g, z
