@@ -15,6 +15,12 @@ from lassoflow.arrays import Floats, Ints
 Side = Literal["left", "right"]
 
 
+def check_side(side: Any) -> None:
+    """Raise a ValueError unless a side is "left" or "right"."""
+    if side not in ("left", "right"):
+        raise ValueError(f"side must be 'left' or 'right'; got {side!r}.")
+
+
 class Curve(Protocol):
     """What a path asks of its curve z(s): values at times of shape (m,), and how to be saved."""
 
@@ -79,8 +85,7 @@ class Polygon:
         return self.averages[segment].toarray() * share + self.slopes[segment].toarray() * (1.0 - share)
 
     def _segment(self, s: Floats, side: Side) -> Ints:
-        if side not in ("left", "right"):
-            raise ValueError(f"side must be 'left' or 'right'; got {side!r}.")
+        check_side(side)
         return np.searchsorted(self.knots, s, side=side)
 
     def active(self) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lassoflow.arrays import Floats, Ints
-from lassoflow.curve import Side
+from lassoflow.curve import Side, check_side
 from lassoflow.design import Units
 from lassoflow.layered import LayeredBranches
 from lassoflow.network import Branches
@@ -116,6 +116,7 @@ class Smooth:
 
     def slope(self, s: Floats, side: Side = "right") -> Floats:
         """x(s) for s of shape (m,): shape (m, d)."""
+        check_side(side)
         return self.units.coef(self._of_gaps(self._working(s), self.branches.coef))
 
     def log_abs(self, s: Floats) -> Floats:
@@ -131,6 +132,7 @@ class Smooth:
 
     def average(self, s: Floats, side: Side = "right") -> Floats:
         """z(s) / s for s of shape (m,), continued by x(0) at 0: shape (m, d)."""
+        check_side(side)
         working = self._working(s)
         rows = np.empty((s.size, self.branches.upper.size))
         for part, stretch in self._parts(working):

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lassoflow.arrays import Floats, Ints, read_nonnegative
+from lassoflow.arrays import EPS, Floats, Ints, read_nonnegative
 from lassoflow.dense import Smooth, Stretch
 from lassoflow.network import Branches, Network
 from lassoflow.path import Frame, Path, Status
@@ -24,7 +25,7 @@ _SMALL = 1e-3
 """Share of rtol, of the coefficients' size, from which on a coordinate takes part."""
 _WIDE = 1.5
 """Active coordinates per sample from which on the steps solve in the samples."""
-_LOCAL = 3.0
+_LOCAL = 2.0
 """Error allowed in a step over rtol: flows are contractive, and what is left in the end is a few rtol inside a jump."""
 _LEAVE = 0.01
 """Share of that below which it no longer does."""
@@ -87,6 +88,11 @@ class _Integration:
         """Gaps of all coordinates to the two faces."""
         return self.branches.gaps(self.theta, self.s)
 
+    def arrived(self, gap: Floats) -> NDArray[np.bool_]:
+        """Which gaps are at the threshold, but for rounding of the dual."""
+        rounding = 8 * EPS * np.maximum(1.0, self.s * np.abs(self.r))
+        return gap <= self.threshold * (1 + 1e-9) + rounding
+
     def wait(self) -> float:
         """How long until a coordinate takes part, while none does."""
         upper, lower = self.gaps()
@@ -108,7 +114,7 @@ class _Integration:
         gap, sign = np.where(turn, width - old.gap, old.gap), np.where(turn, -old.sign, old.sign)
         near = np.minimum(upper, lower)
         near[old.index] = np.inf
-        new = np.flatnonzero(near <= self.threshold * (1 + 1e-9))
+        new = np.flatnonzero(self.arrived(near))
         self.active = _Active(
             np.concatenate([old.index[stay], new]),
             np.concatenate([sign[stay], np.where(upper[new] <= lower[new], 1.0, -1.0)]),
@@ -228,7 +234,10 @@ def gradient_flow(
     """
     from lassoflow import rosenbrock
 
+    if not isinstance(network, Network):
+        raise TypeError(f"network must be a network, such as PowerNetwork(depth=2, scale=1e-6); got {network!r}.")
     decay = read_nonnegative(weight_decay, "weight_decay")
+    box = network.box(problem.n_features, decay)
     rtol = read_nonnegative(rtol, "rtol")
     if not 1e-12 <= rtol <= 0.1:
         raise ValueError(f"rtol must lie between 1e-12 and 0.1; got {rtol!r}.")
@@ -243,8 +252,9 @@ def gradient_flow(
     status: Status = "complete"
     at_rest = until is None
     while True:
-        upper, lower = run.gaps()
-        if not run.active.index.size and (np.minimum(upper, lower) > run.threshold * (1 + 1e-9)).all():
+        if run.s >= horizon:
+            break
+        if not run.active.index.size and not run.arrived(np.minimum(*run.gaps())).any():
             wait = run.wait()
             if run.s + wait >= horizon or wait == np.inf:
                 break
@@ -267,4 +277,4 @@ def gradient_flow(
         status = "until"
     frame = Frame(problem.feature_names, problem.feature_means, problem.target_mean)
     curve = Smooth(problem, units, branches, stretches, np.inf if until is None else float(until), rtol, at_rest)
-    return Path(curve, "network", problem, network.box(problem.n_features, decay), frame, status, 0.0, network)
+    return Path(curve, "network", problem, box, frame, status, 0.0, network)

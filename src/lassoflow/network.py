@@ -291,6 +291,9 @@ class ProductNetwork(Network):
         super().__init__(scale, log_scale)
         _require_clock(self.log_scale)
         self.shape_u, self.shape_v = (_read_shape(v, name) for v, name in ((shape_u, "shape_u"), (shape_v, "shape_v")))
+        sizes = {shape.size for shape in (self.shape_u, self.shape_v) if shape.ndim}
+        if len(sizes) > 1:
+            raise ValueError(f"shape_u and shape_v must have one length; got {sorted(sizes)}.")
         if (np.abs(self.shape_u) == np.abs(self.shape_v)).any():
             raise ValueError("shape_u and shape_v must differ in size everywhere, else a coefficient keeps its sign.")
 
@@ -511,7 +514,10 @@ def _require_clock(log_scale: float) -> None:
 
 
 def _read_shape(value: ArrayLike, name: str) -> Floats:
-    shape = np.asarray(value, dtype=np.float64)
+    try:
+        shape = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a finite number or an array of shape (d,) of them.") from None
     if shape.ndim > 1 or not np.isfinite(shape).all():
         raise ValueError(f"{name} must be a finite number or an array of shape (d,) of them.")
     return shape

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lassoflow.arrays import Floats, Ints
-from lassoflow.curve import Side
+from lassoflow.curve import Side, check_side
 
 
 class Effective(NamedTuple):
@@ -142,8 +142,7 @@ class Recorded:
 
     def _place(self, s: Floats, side: Side) -> tuple[Ints, Floats]:
         """The record before s, and how far s is on the way to the next, shape (m, 1)."""
-        if side not in ("left", "right"):
-            raise ValueError(f"side must be 'left' or 'right'; got {side!r}.")
+        check_side(side)
         times = np.concatenate(([0.0], self.knots))
         before = np.clip(np.searchsorted(times, s, side="right") - 1, 0, times.size - 2)
         return before, ((s - times[before]) / (times[before + 1] - times[before]))[:, None]

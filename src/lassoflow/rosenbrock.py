@@ -269,6 +269,13 @@ def advance(
         share = np.abs(x) / (np.abs(x) + 0.01 * tol * largest)
         still = np.abs(rise) * np.where((rise > 0) & (rise < 2 * decay), share, 1.0)
         if wait == np.inf and still.max() <= least_rate and moved_x <= 0.01 * tol * largest:
+            left = still.max() / least_rate * tol * largest
+            if M.shape[0] and still.max() > 1e-5 * least_rate:  # flat directions: how far Newton's method would go
+                ridge = M + 1e-15 * np.trace(M) * np.eye(m)
+                left = np.abs(np.linalg.solve(ridge, np.where(still > 0, rise, 0.0))).max()
+            if left > tol * largest:
+                wait = 4.0 * s
+        if wait == np.inf and still.max() <= least_rate and moved_x <= 0.01 * tol * largest:
             why = STATIONARY
             break
         taken = min(h, wait, stop - s)
