@@ -1,7 +1,7 @@
 """Gradient flow from small initialisations: ours in the dual against ODE solvers on the weights.
 
-The network is u^2 - v^2. Every solver is asked for the coefficients at twenty times between the first jump and the last;
-right means within 1e-5 of the largest coefficient, by a flow of ours with a tolerance of 1e-9, which the tests compare
+The network is u^2 - v^2. Every solver is asked for the coefficients at twenty times between the first jump and the
+last; right means within 1e-5 of the largest coefficient, by a flow of ours with a tolerance of 1e-9, which the tests compare
 with 50-digit integration. Compilation is not counted.
 """
 
@@ -142,7 +142,8 @@ def _diffrax(M: Floats, r: Floats, weights: Floats, t: Floats, rtol: float, atol
     def whole(w: Any) -> Any:
         found = diffrax.diffeqsolve(
             diffrax.ODETerm(slope), diffrax.Tsit5(), t0=0.0, t1=t[-1], dt0=None, y0=w, max_steps=200_000,
-            saveat=diffrax.SaveAt(ts=jnp.asarray(t)), stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol), throw=False,
+            saveat=diffrax.SaveAt(ts=jnp.asarray(t)), stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
+            throw=False,
         )  # fmt: skip
         return found.ys, found.result == diffrax.RESULTS.successful
 

@@ -25,7 +25,7 @@ _SMALL = 1e-3
 """Share of rtol, of the coefficients' size, from which on a coordinate takes part."""
 _WIDE = 1.5
 """Active coordinates per sample from which on the steps solve in the samples."""
-_LOCAL = 2.0
+_LOCAL = 1.5
 """Error allowed in a step over rtol: flows are contractive, and what is left in the end is a few rtol inside a jump."""
 _LEAVE = 0.01
 """Share of that below which it no longer does."""

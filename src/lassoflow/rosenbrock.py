@@ -270,12 +270,15 @@ def advance(
         still = np.abs(rise) * np.where((rise > 0) & (rise < 2 * decay), share, 1.0)
         if wait == np.inf and still.max() <= least_rate and moved_x <= 0.01 * tol * largest:
             left = still.max() / least_rate * tol * largest
-            if M.shape[0] and still.max() > 1e-5 * least_rate:  # flat directions: how far Newton's method would go
-                ridge = M + 1e-15 * np.trace(M) * np.eye(m)
+            if M.shape[0] and still.max() > 1e-4 * least_rate:  # flat directions: how far Newton's method would go
+                ridge = M + 1e-13 * np.trace(M) * np.eye(m)
                 left = np.abs(np.linalg.solve(ridge, np.where(still > 0, rise, 0.0))).max()
-            if left > tol * largest:
+            if left > tol * largest and s * least_rate < 1e2:  # later, what moves is rounding
                 wait = 4.0 * s
         if wait == np.inf and still.max() <= least_rate and moved_x <= 0.01 * tol * largest:
+            why = STATIONARY
+            break
+        if s * least_rate > 1e3:
             why = STATIONARY
             break
         taken = min(h, wait, stop - s)
