@@ -1,8 +1,8 @@
 """Gradient flow from small initialisations: ours in the dual against ODE solvers on the weights.
 
 The network is u^2 - v^2. Every solver is asked for the coefficients at twenty times between the first jump and the
-last; right means within 1e-5 of the largest coefficient, by a flow of ours with a tolerance of 1e-9, which the tests compare
-with 50-digit integration. Compilation is not counted.
+last; right means within 1e-5 of the largest coefficient, by a flow of ours with a tolerance of 1e-9, which the tests
+compare with 50-digit integration. Compilation is not counted.
 """
 
 from __future__ import annotations
