@@ -656,7 +656,7 @@ def test_bad_times_are_refused(s):
         lf.gradient_flow(lf.LeastSquares(*PAIR), lf.ProductNetwork(1e-3))(s)
 
 
-# -- what a hunt for counterexamples found ------------------------------------------------------------------------
+# -- what a hunt for counterexamples found -----------------------------------------------------------------------
 
 
 def test_depth_three_at_1e_40_does_not_hang():
@@ -701,6 +701,13 @@ def test_ends_of_almost_collinear_problems():
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(places)}
     code = _COLLINEAR.format(1e-5)
     subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, timeout=8)
+
+
+def test_coefficients_ten_thousand_times_below_the_scale():
+    X, y, times = np.array([[1.0], [0.5]]), np.array([1e-4, 3e-5]), [1.0, 3.0, 10.0, 30.0]
+    exact = multiprecision.solve(X, y, Spec("power", 0.9), times)
+    flow = lf.gradient_flow(lf.LeastSquares(X, y), lf.PowerNetwork(2, 0.9), until=30.0, rtol=1e-4)
+    assert errors(flow, times, exact)[0].max() <= 1e-2
 
 
 @pytest.mark.xfail(reason="errors are relative to the branches, not to x", strict=False)

@@ -249,7 +249,11 @@ def advance(
     while count < rows:
         x = active(power, rate, log_scale, log_factor, series, mu, span, g, width, 700.0)[0]
         largest = max(np.abs(x).max(), size)
-        log_cap = np.log(1e3 * largest)
+        top = largest  # of the branches, which may be far larger than their difference
+        if not series.shape[0]:
+            top = max(top, branch(power, rate, log_scale, g, 700.0)[0].max())
+            top = max(top, branch(power, rate, log_scale, width - g, 700.0)[0].max())
+        log_cap = np.log(1e3 * top)
         dual = others_dual + s * others_r - np.dot(others_M, z)
         speed = others_r - np.dot(others_M, x)
         rise = decay - r + times_gram(M, F, x)
@@ -300,7 +304,7 @@ def advance(
         else:
             moved = width + 2 * decay * taken
             reached = active(power, rate, log_scale, log_factor, series, mu, span, end, moved, 700.0)[0]
-            if np.abs(reached).max() > 1e3 * largest or (series.shape[0] > 0 and (end > 0.75 * moved).any()):
+            if np.abs(reached).max() > 1e3 * top or (series.shape[0] > 0 and (end > 0.75 * moved).any()):
                 ok, error = False, 1e3
             else:
                 relative = np.full(m, rate)
