@@ -28,19 +28,6 @@ def table(tmp_path):
     return str(path)
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run main; the exit code, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["lassoflow", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        return stop.value.code, *capsys.readouterr()
-
-    return run
-
-
 def process(*arguments, code=None, **options):
     """The same in a process of its own, optionally after some code."""
     start = ["-m", "lassoflow"] if code is None else ["-c", f"from lassoflow import cli\n{code}\ncli.main()"]

@@ -1,25 +1,9 @@
 """The commands about networks: train, compare --network, reproduce."""
 
 import json
-import sys
 
 import pandas as pd
 import pytest
-
-from lassoflow import cli
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run main; the exit code, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["lassoflow", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        return stop.value.code, *capsys.readouterr()
-
-    return run
 
 
 def files(folder):

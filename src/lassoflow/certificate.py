@@ -8,7 +8,7 @@ worst. Numbers come from the path's coefficients and the data alone, never from 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from lassoflow.monotonicity import monotone_until
 from lassoflow.optimality import EXACT, duality_gap, gap_rounding, kkt_rounding, kkt_violation
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
-from lassoflow.walk import lasso_path, limit_flow
+from lassoflow.walk import beside, lasso_path, limit_flow
 
 
 class Check(NamedTuple):
@@ -282,22 +282,20 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     The averaged flow of PowerNetwork(depth=3, scale=1e-09) and the lasso are at most 0.079 % of rms(y) apart,
     at s = 1 (the bound there: 0.14 %).
     """
-    lasso = _walk_of(lasso_path, flow) if lasso is None else lasso
+    lasso = beside(lasso_path, flow) if lasso is None else lasso
     problem = _common_problem(flow, lasso)
     flow, lasso = (replace(path, problem=problem) for path in (flow.instantaneous(), lasso.averaged()))
-    limit = flow if flow.law == "flow" else _walk_of(limit_flow, flow)
+    limit = flow if flow.law == "flow" else beside(limit_flow, flow)
     s = times(flow, limit, lasso) if problem.target.any() else np.zeros(0)
     rounding = np.maximum(kkt_rounding(limit, s) + kkt_rounding(lasso, s), EXACT)
     until, end = monotone_until(lasso), min(path.domain[1] for path in (flow, limit, lasso))
     link = limit_to_lasso(limit, lasso, problem, s)
-    last = _apart("distance of averaged flow and lasso", link, s, rounding, _SECTION_3)
-    if limit is not flow:
-        last = _apart("distance of averaged limit flow and lasso", link, s, rounding, _SECTION_3)
+    which = "flow" if limit is flow else "limit flow"
     checks = [
         *_law_checks(lasso, _sample(lasso)),
         *_law_checks(limit, _sample(limit)),
         Check("lasso monotone up to s", until, None, None, None, _SECTION_3),
-        last,
+        _apart(f"distance of averaged {which} and lasso", link, s, rounding, _SECTION_3),
     ]
     if isinstance(flow.curve, Smooth) and s.size:
         size = np.linalg.norm(problem.fitted(flow.average(s, side="left")), axis=1) / np.linalg.norm(problem.target)
@@ -360,14 +358,6 @@ def _network_words(flow: Path, checks: Sequence[Check], spread: str) -> str:
         f"The averaged {what} of {flow.network!r} and the lasso are at most {100 * apart.value:.2g} % of {spread} "
         f"apart, at s = {_short(apart.s)}{bound}."
     )
-
-
-def _walk_of(walk: Callable[..., Path], flow: Path) -> Path:
-    """The exact path of the flow's own box, up to where the flow ends."""
-    problem, box = flow.require_problem("a comparison"), flow.box
-    end = flow.domain[1]
-    factor = np.stack([box.upper, box.lower])
-    return walk(problem, factor, weight_decay=box.decay, lambda_min=0.0 if np.isinf(end) else 1.0 / end)
 
 
 def _common_problem(flow: Path, lasso: Path) -> LeastSquares:

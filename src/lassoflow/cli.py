@@ -6,6 +6,7 @@ its place and then renamed, so that none is ever seen half-written.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import io
 import json
@@ -34,7 +35,7 @@ from lassoflow.network import Network, PowerNetwork, ProductNetwork, SquareNetwo
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
 from lassoflow.tables import Table, read_table
-from lassoflow.walk import Progress, lasso_path, limit_flow
+from lassoflow.walk import Progress, beside, lasso_path, limit_flow
 
 try:
     import rich.console
@@ -176,7 +177,8 @@ class TrainJob(CompareJob):
     @property
     def on_weights(self) -> bool:
         """Whether steps on the weights are asked for."""
-        return bool(self.descent or self.sgd or self.step_size or self.batch_size or self.momentum or self.label_noise)
+        given = self.step_size is not None or self.batch_size is not None
+        return bool(self.descent or self.sgd or given or self.momentum or self.label_noise)
 
 
 @dataclass(frozen=True)
@@ -252,43 +254,48 @@ def _train(job: CompareJob, table: Table, problem: LeastSquares, start: float) -
             until = 1.0 / job.lambda_min if job.lambda_min else None
             path = gradient_flow(problem, network, until, job.rtol, job.weight_decay, callback)
     assert isinstance(path, Path)  # one seed, one path
-    paths: dict[str, Path] = {} if isinstance(job, TrainJob) else {"lasso": _lasso_beside(path)}
+    paths: dict[str, Path] = {} if isinstance(job, TrainJob) else {"lasso": beside(lasso_path, path)}
     paths[path.law] = path
     return Result(job, table, problem, paths, compare(path), time.perf_counter() - start)
 
 
 @contextmanager
 def _training(job: CompareJob) -> Iterator[Callable[[Any], object] | None]:
-    """A bar on stderr while a network is trained, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    console = rich.console.Console(stderr=True)
-    columns = ("{task.description}", rich.progress.BarColumn(), rich.progress.TimeElapsedColumn())
-    with rich.progress.Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("training", total=getattr(job, "n_steps", None) if job.on_weights else None)
+    """A bar on stderr while a network is trained."""
+    with _bar("training", getattr(job, "n_steps", None) if job.on_weights else None) as update:
+        if update is None:
+            yield None
+            return
 
         def report(at: Any) -> None:
             more = f", loss {at.loss:.3g}" if hasattr(at, "loss") else f", {at.n_active} active"
             done = getattr(at, "step", None) if job.on_weights else at.steps
-            bar.update(task, completed=done, description=f"training: s {at.s:.3g}{more}")
+            update(completed=done, description=f"training: s {at.s:.3g}{more}")
 
         yield report
 
 
 @contextmanager
 def _progress(law: str, max_knots: int | None) -> Iterator[Callable[[Progress], object] | None]:
-    """A bar on stderr while a path is walked, on a terminal only."""
+    """A bar on stderr while a path is walked."""
+    with _bar(law, max_knots) as update:
+        yield update and (
+            lambda at: update(
+                completed=at.knot, description=f"{law}: knot {at.knot}, λ {at.lam:.3g}, {at.n_active} active"
+            )
+        )
+
+
+@contextmanager
+def _bar(what: str, total: int | None) -> Iterator[Callable[..., object] | None]:
+    """What moves a progress bar on stderr; None where that is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
     console = rich.console.Console(stderr=True)
     columns = ("{task.description}", rich.progress.BarColumn(), rich.progress.TimeElapsedColumn())
     with rich.progress.Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(law, total=max_knots)
-        yield lambda at: bar.update(
-            task, completed=at.knot, description=f"{law}: knot {at.knot}, λ {at.lam:.3g}, {at.n_active} active"
-        )
+        yield functools.partial(bar.update, bar.add_task(what, total=total))
 
 
 def _summary(result: Result) -> dict[str, Any]:
@@ -411,7 +418,7 @@ def _picture(result: Result) -> bytes:
     standard = result.job.penalty_factor == "std"
     if result.job.trains:  # beside the lasso of its own box; columns are standardised already
         network = paths[-1]
-        paths, scale = [_lasso_beside(network), network.averaged()], None
+        paths, scale = [beside(lasso_path, network), network.averaged()], None
     else:
         scale = result.problem.deviations if standard else None
     display = PathDisplay.from_path(*paths, x=result.job.x, scale=scale)
@@ -423,14 +430,6 @@ def _picture(result: Result) -> bytes:
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # names in a script the font lacks
         figure.savefig(content, format="png", dpi=150)
     return content.getvalue()
-
-
-def _lasso_beside(path: Path) -> Path:
-    """The lasso of a network's own box, up to where the network's path ends."""
-    end = path.domain[1]
-    factor = np.stack([path.box.upper, path.box.lower])
-    least = 0.0 if np.isinf(end) else 1.0 / end
-    return lasso_path(path.require_problem("a picture"), factor, weight_decay=path.box.decay, lambda_min=least)
 
 
 @contextmanager

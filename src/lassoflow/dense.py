@@ -55,6 +55,17 @@ class Stretch:
         return start + t * (end - start + (1.0 - t) * bend)
 
 
+@dataclass
+class Effort:
+    """What a flow has cost."""
+
+    steps: int = 0
+    rejected: int = 0
+    evaluations: int = 0
+    factorisations: int = 0
+    active_sets: int = 0
+
+
 class Smooth:
     """The curve of a gradient flow.
 
@@ -74,6 +85,8 @@ class Smooth:
         Of the integration.
     at_rest : bool
         Whether the coefficients stay as they are after the last stretch.
+    effort : Effort, optional
+        What the integration has cost; not saved.
     """
 
     exact = False
@@ -87,9 +100,11 @@ class Smooth:
         stop: float,
         rtol: float,
         at_rest: bool,
+        effort: Effort | None = None,
     ) -> None:
         self.problem, self.units, self.branches, self.rtol = problem, units, branches, rtol
         self.stretches, self.stop, self.at_rest = list(stretches), stop, at_rest
+        self.effort = effort
         self._starts = np.array([stretch.times[0] for stretch in stretches])
         self._last = float(stretches[-1].times[-1]) if stretches else 0.0
 

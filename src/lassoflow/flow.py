@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lassoflow.arrays import EPS, Floats, Ints, read_nonnegative
-from lassoflow.dense import Smooth, Stretch
+from lassoflow.dense import Effort, Smooth, Stretch
 from lassoflow.network import Branches, Network
 from lassoflow.path import Frame, Path, Status
 from lassoflow.problem import LeastSquares
@@ -37,17 +37,6 @@ class FlowProgress(NamedTuple):
     steps: int
     s: float
     n_active: int
-
-
-@dataclass
-class Effort:
-    """What a flow has cost."""
-
-    steps: int = 0
-    rejected: int = 0
-    evaluations: int = 0
-    factorisations: int = 0
-    active_sets: int = 0
 
 
 @dataclass
@@ -213,7 +202,7 @@ def gradient_flow(
     -------
     Path
         ``path(s)`` is the network's coefficients at lasso time s, ``path.averaged()`` their running average, to be
-        compared with the lasso at 1/s.
+        compared with the lasso at 1/s; ``path.curve.effort`` counts steps, evaluations and factorisations.
 
     Raises
     ------
@@ -276,5 +265,6 @@ def gradient_flow(
     if until is not None:
         status = "until"
     frame = Frame(problem.feature_names, problem.feature_means, problem.target_mean)
-    curve = Smooth(problem, units, branches, stretches, np.inf if until is None else float(until), rtol, at_rest)
+    stop = np.inf if until is None else float(until)
+    curve = Smooth(problem, units, branches, stretches, stop, rtol, at_rest, run.effort)
     return Path(curve, "network", problem, box, frame, status, 0.0, network)

@@ -365,6 +365,13 @@ def limit_flow(
     return _walk(problem, box, "flow", lambda_min, max_knots, callback)
 
 
+def beside(walk: Callable[..., Path], flow: Path) -> Path:
+    """The exact path, by :func:`lasso_path` or :func:`limit_flow`, of a flow's own box, up to where the flow ends."""
+    problem, box, end = flow.require_problem("a comparison"), flow.box, flow.domain[1]
+    factor = np.stack([box.upper, box.lower])
+    return walk(problem, factor, weight_decay=box.decay, lambda_min=0.0 if np.isinf(end) else 1.0 / end)
+
+
 def _require_problem(problem: object, function: str) -> None:
     if not isinstance(problem, LeastSquares):
         kind = type(problem).__name__

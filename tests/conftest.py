@@ -1,0 +1,20 @@
+"""Fixtures of more than one file."""
+
+import sys
+
+import pytest
+
+from lassoflow import cli
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run main; the exit code, stdout and stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["lassoflow", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return stop.value.code, *capsys.readouterr()
+
+    return run
