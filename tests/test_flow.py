@@ -487,13 +487,13 @@ if sys.argv[1] == "without":
 import json
 import numpy as np
 import lassoflow as lf
-from lassoflow import rosenbrock
+from lassoflow import kernels
 rng = np.random.default_rng(5)
 X, y = rng.standard_normal((10, 15)), rng.standard_normal(10)
 networks = [lf.ProductNetwork(1e-20), lf.SquareNetwork(1e-6), lf.PowerNetwork(2, 0.3), lf.PowerNetwork(3, 1e-9)]
 flows = [lf.gradient_flow(lf.LeastSquares(X, y), network) for network in networks]
 values = [flow([0.5, 2.0, 5.0, 50.0]).tolist() for flow in flows]
-print(json.dumps([rosenbrock.compiled, values]))
+print(json.dumps([kernels.compiled, values]))
 """
 
 

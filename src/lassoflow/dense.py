@@ -35,8 +35,10 @@ class Stretch:
     """The active coordinates, shape (m,)."""
     sign: Floats
     """The faces they are near, +1 or -1, shape (m,)."""
+    origin: float
+    """When it starts."""
     times: Floats
-    """Ends of the steps, shape (p + 1,)."""
+    """Ends of the steps from the origin on, shape (p + 1,): they may be closer than floats are at the origin."""
     gaps: Floats
     """Value at the start and three coefficients a step, shape (p + 1, 4, m); of the last row only the value counts."""
     sums: Floats
@@ -44,12 +46,18 @@ class Stretch:
     frozen: Floats
     """z of the coordinates that are not active, shape (d,)."""
 
+    @property
+    def end(self) -> float:
+        """When it ends."""
+        return self.origin + float(self.times[-1])
+
     def evaluate(self, coefficients: Floats, s: Floats) -> Floats:
         """The polynomials at times s, shape (q, m)."""
         if self.times.size == 1:
             return np.repeat(coefficients[:1, 0], s.size, axis=0)
-        step = np.clip(np.searchsorted(self.times, s, side="right") - 1, 0, self.times.size - 2)
-        t = ((s - self.times[step]) / (self.times[step + 1] - self.times[step]))[:, None]
+        passed = np.minimum(s - self.origin, self.times[-1])
+        step = np.clip(np.searchsorted(self.times, passed, side="right") - 1, 0, self.times.size - 2)
+        t = ((passed - self.times[step]) / (self.times[step + 1] - self.times[step]))[:, None]
         start, end = coefficients[step, 0], coefficients[step + 1, 0]
         bend = coefficients[step, 1] + t * (coefficients[step, 2] + t * coefficients[step, 3])
         return start + t * (end - start + (1.0 - t) * bend)
@@ -64,6 +72,13 @@ class Effort:
     evaluations: int = 0
     factorisations: int = 0
     active_sets: int = 0
+
+    def add(self, steps: int, rejected: int, explicit: bool) -> None:
+        """Count steps of one of the two schemes."""
+        self.steps += steps
+        self.rejected += rejected
+        self.evaluations += 7 * (steps + rejected)
+        self.factorisations += 0 if explicit else steps + rejected
 
 
 class Smooth:
@@ -105,8 +120,8 @@ class Smooth:
         self.problem, self.units, self.branches, self.rtol = problem, units, branches, rtol
         self.stretches, self.stop, self.at_rest = list(stretches), stop, at_rest
         self.effort = effort
-        self._starts = np.array([stretch.times[0] for stretch in stretches])
-        self._last = float(stretches[-1].times[-1]) if stretches else 0.0
+        self._starts = np.array([stretch.origin for stretch in stretches])
+        self._last = stretches[-1].end if stretches else 0.0
 
     # -- the curve ------------------------------------------------------------------------------------------------
 
@@ -119,7 +134,7 @@ class Smooth:
     @cached_property
     def mesh(self) -> Floats:
         """Ends of all steps, in the user's units, increasing, shape (p,)."""
-        times = [stretch.times for stretch in self.stretches]
+        times = [stretch.origin + stretch.times for stretch in self.stretches]
         return np.unique(np.asarray(self.units.time(np.concatenate([np.zeros(0), *times])), dtype=np.float64))
 
     def active(self) -> NDArray[np.bool_]:
@@ -176,6 +191,7 @@ class Smooth:
             "branch_upper": b.upper,
             "branch_lower": b.lower,
             "stretches": np.array([[part.index.size, part.times.size] for part in parts], dtype=np.intp).reshape(-1, 2),
+            "origins": np.array([part.origin for part in parts]),
             "frozen": np.array([part.frozen for part in parts]).reshape(len(parts), b.upper.size),
             **{
                 name: np.concatenate([np.zeros(0), *(getattr(part, name).ravel() for part in parts)])
@@ -193,14 +209,16 @@ class Smooth:
             branches = LayeredBranches(power, rate, log_scale, branches.upper, branches.lower, decay, *series)
         flat = {name: arrays[name] for name in ("index", "sign", "times", "gaps", "sums")}
         place, stretches = dict.fromkeys(flat, 0), []
-        for (m, p), frozen in zip(arrays["stretches"].tolist(), arrays["frozen"], strict=True):
+        starts = arrays["stretches"].tolist(), arrays["origins"].tolist(), arrays["frozen"]
+        for (m, p), origin, frozen in zip(*starts, strict=True):
             shapes = {"index": (m,), "sign": (m,), "times": (p,), "gaps": (p, 4, m), "sums": (p, 4, m)}
             parts = {}
             for name, shape in shapes.items():
                 size = int(np.prod(shape))
                 parts[name] = flat[name][place[name] : place[name] + size].reshape(shape)
                 place[name] += size
-            stretches.append(Stretch(**parts | {"index": parts["index"].astype(np.intp)}, frozen=frozen))
+            index = parts.pop("index").astype(np.intp)
+            stretches.append(Stretch(index, origin=origin, frozen=frozen, **parts))
         return cls(
             problem,
             Units(*arrays["units"].tolist()),
@@ -226,7 +244,7 @@ class Smooth:
         if stretch is None:
             return np.zeros((at.size, self.branches.upper.size))
         z = np.repeat(stretch.frozen[None], at.size, axis=0)
-        z[:, stretch.index] = stretch.sign * stretch.evaluate(stretch.sums, np.minimum(at, stretch.times[-1]))
+        z[:, stretch.index] = stretch.sign * stretch.evaluate(stretch.sums, at)
         return z
 
     def _of_gaps(self, working: Floats, what: Callable[[tuple[Floats, Floats]], Floats]) -> Floats:
@@ -243,7 +261,7 @@ class Smooth:
     def _gaps(self, stretch: Stretch | None, at: Floats) -> tuple[Floats, Floats]:
         upper, lower = self._identity_gaps(stretch, at)
         if stretch is not None:
-            rows = np.flatnonzero(at <= stretch.times[-1])  # later, until the next stretch, nothing is active
+            rows = np.flatnonzero(at <= stretch.end)  # later, until the next stretch, nothing is active
             near = stretch.evaluate(stretch.gaps, at[rows])
             width = (self.branches.upper + self.branches.lower)[stretch.index]
             far = width + 2.0 * self.branches.decay * at[rows, None] - near

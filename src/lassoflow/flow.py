@@ -2,7 +2,7 @@
 
 In lasso time ``z' = phi(theta)``, ``theta = s r - M z``: convex, and smooth however small the scale. A coordinate takes
 part while its branch is above a small share of rtol; all others follow by the identity. The stepping itself is in
-:mod:`lassoflow.rosenbrock`.
+:mod:`lassoflow.stepping`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lassoflow.arrays import EPS, Floats, Ints, read_nonnegative
 from lassoflow.dense import Effort, Smooth, Stretch
-from lassoflow.network import Branches, Network
+from lassoflow.network import Branches, Maps, Network
 from lassoflow.path import Frame, Path, Status
 from lassoflow.problem import LeastSquares
+
+if TYPE_CHECKING:  # numba takes a while to import
+    from lassoflow.kernels import Gram
 
 _SMALL = 1e-3
 """Share of rtol, of the coefficients' size, from which on a coordinate takes part."""
@@ -29,6 +32,10 @@ _LOCAL = 1.5
 """Error allowed in a step over rtol: flows are contractive, and what is left in the end is a few rtol inside a jump."""
 _LEAVE = 0.01
 """Share of that below which it no longer does."""
+_LARGE = 60
+"""Unknowns of the linear systems from which on explicit steps are considered."""
+_CHUNK = 32
+"""Steps after which that is considered anew."""
 
 
 class FlowProgress(NamedTuple):
@@ -46,6 +53,37 @@ class _Active:
     index: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
     sign: Floats = field(default_factory=lambda: np.zeros(0))
     gap: Floats = field(default_factory=lambda: np.zeros(0))
+
+
+class _Scheme:
+    """Which steps to take: explicit ones as long as stability does not limit them much more than accuracy does.
+
+    An implicit step costs several explicit ones; how many follows from the sizes. What accuracy alone allows is only
+    seen on implicit steps: where explicit ones are at the limit of stability, a few implicit ones are tried, the more
+    rarely the more often they were tried in vain.
+    """
+
+    def __init__(self) -> None:
+        self.explicit = True
+        self.patience, self.limited = 1, 0
+
+    def choose(self, maps: Maps, gram: Gram, gap: Floats, width: Floats, step: float) -> tuple[bool, int]:
+        """Whether the next steps are explicit, and how many they are at most."""
+        from lassoflow import kernels, runge_kutta, stepping
+
+        m, n = gap.size, gram.factor.shape[0]
+        if (n or m) < _LARGE:
+            return False, stepping.ROWS
+        slope = kernels.coefficients(maps, gap, width, 700.0)[1]
+        stiffness = step * kernels.stiffness(gram, slope) / runge_kutta.LIMIT
+        ratio = 2.3 + n / 40 if n else 4.6 + m / 60
+        if not self.explicit:
+            self.explicit = stiffness < 0.7 * ratio
+        elif stiffness > 0.6:
+            self.limited += 1
+            if self.limited >= self.patience:
+                self.explicit, self.limited, self.patience = False, 0, 2 * self.patience
+        return self.explicit, _CHUNK if self.explicit else _CHUNK // 4
 
 
 class _Integration:
@@ -71,6 +109,7 @@ class _Integration:
         self.z, self.theta = np.zeros(d), np.zeros(d)
         self.active = _Active()
         self.effort = Effort()
+        self.scheme = _Scheme()
         self._gram: dict[int, Floats] = {}
 
     def gaps(self) -> tuple[Floats, Floats]:
@@ -79,8 +118,11 @@ class _Integration:
 
     def arrived(self, gap: Floats) -> NDArray[np.bool_]:
         """Which gaps are at the threshold, but for rounding of the dual."""
-        rounding = 8 * EPS * np.maximum(1.0, self.s * np.abs(self.r))
-        return gap <= self.threshold * (1 + 1e-9) + rounding
+        return gap <= self.threshold * (1 + 1e-9) + self._noise() / 10
+
+    def _noise(self) -> float:
+        """Below which a difference of duals is rounding."""
+        return 80 * EPS * max(1.0, self.s * self.fastest)
 
     def wait(self) -> float:
         """How long until a coordinate takes part, while none does."""
@@ -93,17 +135,19 @@ class _Integration:
 
     def choose(self) -> None:
         """Let coordinates in and out, and turn those round that have come nearer to the other face."""
-        from lassoflow import rosenbrock
+        from lassoflow.kernels import turning_point
 
         upper, lower = self.gaps()
         old = self.active
         width = (self.branches.upper + self.branches.lower)[old.index] + 2 * self.branches.decay * self.s
         stay = ~((old.gap > self.leave) & (width - old.gap > self.leave))
-        turn = old.gap > rosenbrock.turning_point(self.branches.power, self.branches.rate, width)
+        turn = old.gap > turning_point(self.branches.power, self.branches.rate, width)
         gap, sign = np.where(turn, width - old.gap, old.gap), np.where(turn, -old.sign, old.sign)
         near = np.minimum(upper, lower)
         near[old.index] = np.inf
         new = np.flatnonzero(self.arrived(near))
+        if self.branches.power < np.inf and self.threshold < self._noise():  # gaps of others are rounding from here on
+            near = np.maximum(near, 0.3 * self.threshold)
         self.active = _Active(
             np.concatenate([old.index[stay], new]),
             np.concatenate([sign[stay], np.where(upper[new] <= lower[new], 1.0, -1.0)]),
@@ -113,55 +157,54 @@ class _Integration:
 
     def stretches(self, stop: float) -> tuple[list[Stretch], int]:
         """Integrate on the present active set until it changes; what ended it."""
-        from lassoflow import rosenbrock  # numba takes a while to import
+        from lassoflow import stepping
 
-        active, d = self.active, self.theta.size
+        active, b = self.active, self.branches
         index, sign = active.index, active.sign
-        rest = np.setdiff1d(np.arange(d), index)
+        rest = np.setdiff1d(np.arange(self.theta.size), index)
         frozen = self.z.copy()
         frozen[index] = 0.0
-        base = -self._gradient_of(frozen)
-        matrix, factor, others = self._products(index, sign, rest)
-        b, found = self.branches, []
-        maps = b.on(index)
-        width = (b.upper + b.lower)[index] + 2 * b.decay * self.s
-        gap, z, why = active.gap, sign * self.z[index], rosenbrock.FULL
+        gram, block = self._products(index, sign, rest)
+        others = stepping.Others(self.r[rest], -self._gradient_of(frozen)[rest], b.upper[rest], b.lower[rest], block)
+        limits = stepping.Limits(
+            _LOCAL * self.rtol, self.size, self.threshold, max(self.leave, self._noise()), self.steepest, 1e-10 * self.fastest
+        )
+        maps, found, r = b.on(index, least=1e-20 * self.size), [], sign * self.r[index]
+        gap, z, why = active.gap, sign * self.z[index], stepping.FULL
         if not self.step:
             self.step = 1e-3 * self.s if self.s else 1e-3 / (1.0 + self.fastest)
-        while why == rosenbrock.FULL:
-            why, count, rejected, self.step, times, gaps, sums = rosenbrock.advance(
-                *maps, b.decay, sign * self.r[index], matrix, factor, gap, z, width, self.s, self.step,
-                stop, _LOCAL * self.rtol, self.size, self.r[rest], others, base[rest], b.upper[rest], b.lower[rest],
-                self.threshold, self.leave, self.steepest, 1e-10 * self.fastest,
-            )  # fmt: skip
-            found.append(Stretch(index, sign, times, gaps, sums, frozen))
+        while why == stepping.FULL:
+            width = (b.upper + b.lower)[index] + 2 * b.decay * self.s
+            explicit, rows = self.scheme.choose(maps, gram, gap, width, self.step)
+            why, count, rejected, self.step, times, gaps, sums = stepping.advance(
+                maps, gram, others, limits, b.decay, r, gap, z, width, self.s, self.step, stop - self.s, explicit, rows
+            )
+            found.append(Stretch(index, sign, self.s, times, gaps, sums, frozen))
             gap, z = gaps[-1, 0], sums[-1, 0]
-            width = width + 2 * b.decay * (times[-1] - self.s)
-            self.s = float(times[-1])
-            self.effort.steps += count
-            self.effort.rejected += rejected
-        self.effort.factorisations = self.effort.steps + self.effort.rejected
-        self.effort.evaluations = 8 * self.effort.factorisations
+            self.s = self.s + float(times[-1]) if why != stepping.STOP else stop
+            self.effort.add(count, rejected, explicit)
         active.gap = gap
         self.z[index] = sign * z
         self.theta = self.s * self.r - self._gradient_of(self.z)
         return found, why
 
-    def _products(self, index: Ints, sign: Floats, rest: Ints) -> tuple[Floats, Floats, Floats]:
-        """``M`` on the active coordinates or a factor F of it, whichever is smaller, and M of the others on them."""
-        n = self.problem.n_samples
+    def _products(self, index: Ints, sign: Floats, rest: Ints) -> tuple[Gram, Gram]:
+        """``M`` on the active coordinates, and its block of the others on them; or factors where these are smaller."""
+        from lassoflow.kernels import Gram
+
+        n, none = self.problem.n_samples, np.zeros((0, 0))
         if index.size > _WIDE * n:
-            active = self.problem.design.columns(index) * sign / n
-            others = self.problem.design.columns(rest).T @ active
-            none = np.zeros((0, 0))
-            return none, np.ascontiguousarray(active * math.sqrt(n)), np.ascontiguousarray(others)
+            root = math.sqrt(n)
+            factor = np.ascontiguousarray(self.problem.design.columns(index) * sign / root)
+            return Gram(none, factor), Gram(none, np.ascontiguousarray(self.problem.design.columns(rest) / root))
         missing = [j for j in index.tolist() if j not in self._gram]
         if missing:
             columns = self.problem.design.rmatvec(self.problem.design.columns(missing) / n)
             self._gram |= {j: np.ascontiguousarray(columns[:, i]) for i, j in enumerate(missing)}
         columns = np.column_stack([self._gram[j] for j in index.tolist()]) * sign
         matrix = np.ascontiguousarray(sign[:, None] * columns[index])
-        return matrix, np.zeros((0, index.size)), np.ascontiguousarray(columns[rest])
+        empty = np.zeros((0, index.size))
+        return Gram(matrix, empty), Gram(np.ascontiguousarray(columns[rest]), empty)
 
     def _gradient_of(self, z: Floats) -> Floats:
         """``M z``: one pass."""
@@ -221,7 +264,7 @@ def gradient_flow(
            [ 1.6   ,  0.    ],
            [ 2.6667, -1.3333]])
     """
-    from lassoflow import rosenbrock
+    from lassoflow import stepping
 
     if not isinstance(network, Network):
         raise TypeError(f"network must be a network, such as PowerNetwork(depth=2, scale=1e-6); got {network!r}.")
@@ -257,10 +300,10 @@ def gradient_flow(
         stretches += found
         if callback:
             callback(FlowProgress(run.effort.steps, float(units.time(run.s)), run.active.index.size))
-        if why == rosenbrock.STUCK:
+        if why == stepping.STUCK:
             raise ArithmeticError(f"The flow needs steps below rounding at s = {float(units.time(run.s)):.6g}.")
-        if why in (rosenbrock.STOP, rosenbrock.STATIONARY):
-            at_rest = why == rosenbrock.STATIONARY
+        if why in (stepping.STOP, stepping.STATIONARY):
+            at_rest = why == stepping.STATIONARY
             break
     if until is not None:
         status = "until"

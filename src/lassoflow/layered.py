@@ -21,7 +21,7 @@ from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike
 
 from lassoflow.arrays import Floats, Ints
-from lassoflow.network import Branches, Network, ProductNetwork
+from lassoflow.network import Branches, Maps, Network, ProductNetwork
 
 _REACH = 1.6
 """How far the series goes, over the gap at which x is zero."""
@@ -53,10 +53,10 @@ class LayeredBranches(Branches):
         """L - 2."""
         return int(self.mu.shape[0]) - 1
 
-    def on(self, index: Ints) -> tuple[float, float, float, float, Floats, Floats, Floats]:
+    def on(self, index: Ints, least: float = 0.0) -> Maps:
         """See :meth:`Branches.on`."""
         series, mu = (np.ascontiguousarray(rows[:, index]) for rows in (self.series, self.mu))
-        return self.power, self.rate, self.log_scale, self.log_factor, series, mu, self.span[index]
+        return Maps(self.power, self.rate, self.log_scale, False, self.log_factor, series, mu, self.span[index])
 
     def rescaled(self, log_factor: float) -> LayeredBranches:
         """See :meth:`Branches.rescaled`."""

@@ -18,13 +18,27 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lassoflow.arrays import Floats, Ints
 from lassoflow.box import Box
+
+
+class Maps(NamedTuple):
+    """A network's branches on m coordinates; the series has no rows but for products of layers."""
+
+    power: float
+    rate: float
+    log_scale: float
+    both: bool
+    """Whether the far branch can matter."""
+    log_factor: float
+    series: Floats
+    mu: Floats
+    span: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +73,11 @@ class Branches:
         shift = log_factor / self.rate
         return replace(self, upper=self.upper - shift, lower=self.lower - shift)
 
-    def on(self, index: Ints) -> tuple[float, float, float, float, Floats, Floats, Floats]:
-        """What the integrator needs of some coordinates: power, rate, log scale, and a series (none here)."""
-        none = np.zeros((0, index.size))
-        return self.power, self.rate, self.log_scale, 0.0, none, none, np.ones(index.size)
+    def on(self, index: Ints, least: float = 0.0) -> Maps:
+        """The branches of some coordinates for the integrator; far ones below ``least`` at half the width are left out."""
+        none, half = np.zeros((0, index.size)), (self.upper + self.lower)[index] / 2
+        far = np.exp(self.log_branch(half.min(initial=np.inf))) > least
+        return Maps(self.power, self.rate, self.log_scale, bool(far), 0.0, none, none, np.ones(index.size))
 
     def gaps(self, theta: ArrayLike, s: ArrayLike = 0.0) -> tuple[Floats, Floats]:
         """How far theta is from the upper and the lower face at time s: each of shape (..., d)."""

@@ -1,39 +1,27 @@
-"""Rodas5P for the dual of a diagonal network: steps on the active coordinates, compiled where numba is installed.
+"""One step of Rodas5P for the dual of a diagonal network, of order 5, for stiff problems.
 
-The state of an active coordinate is its *gap*, the distance ``g`` of its dual from the face it is near, and its
-cumulated coefficient ``z``, both signed so that the face is the upper one:
+The state of an active coordinate is its gap g and its cumulated coefficient z, both signed so that the face it is near
+is the upper one:
 
-    g' = decay - r + M x,    z' = x,    x = f(g) - f(w - g),
+    g' = decay - r + M x,    z' = x.
 
-with f the branch of the network (``exp(-rate g)`` or ``scale g^-power``) and w the width of the box. The Jacobian
-``-M S^2``, ``S^2 = -dx/dg``, is similar to a symmetric matrix, so a step costs one Cholesky factor. Linear relations
-between g, z and s hold along a Rosenbrock method, in its stages and in its dense output: ``g = k - s r + M z`` stays
-true to rounding, and g keeps its relative accuracy where it is as small as 1e-14.
+The Jacobian ``-M S^2``, ``S^2 = -dx/dg``, is similar to a symmetric matrix, so a step costs one Cholesky factor.
+Linear relations between g, z and s hold along a Rosenbrock method, in its stages and in its dense output:
+``g = k - s r + M z`` stays true to rounding, and g keeps its relative accuracy however small it is.
 
 Coefficients: Steinebach, *Construction of Rosenbrock-Wanner method Rodas5P* (2023).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg as sla
 
 from lassoflow.arrays import Floats
-
-try:
-    import numba
-except ImportError:  # slower, with equal results
-    numba = None  # type: ignore[assignment]
-
-compiled: Final[bool] = numba is not None
-
-
-def _compile(function: Callable[..., Any]) -> Any:
-    return numba.njit(cache=True, error_model="numpy")(function) if compiled else function
-
+from lassoflow.kernels import Gram, coefficients, compile_kernel, compiled, times_gram
+from lassoflow.network import Maps
 
 _GAMMA = 0.21193756319429014
 _LAST = (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946)
@@ -83,17 +71,31 @@ _H = np.array(
 )  # fmt: skip
 
 
-@_compile
-def branch(power: float, rate: float, log_scale: float, g: Floats, log_cap: float) -> tuple[Floats, Floats]:
-    """The branch f(g) and -f'(g), continued linearly above the cap so that nothing overflows."""
-    if power == np.inf:
-        exponent = -rate * g
-        inside = np.exp(np.minimum(exponent, log_cap))
-        return inside * (1.0 + np.maximum(exponent - log_cap, 0.0)), rate * inside
-    least = np.exp((log_scale - log_cap) / power)
-    inner = np.maximum(g, least)
-    inside = np.exp(log_scale - power * np.log(inner))
-    return inside * (1.0 + power * (inner - g) / inner), power * inside / inner
+class State(NamedTuple):
+    """Of m coordinates at the start of a step: gaps, cumulated coefficients, widths; coefficients and their slopes."""
+
+    g: Floats
+    z: Floats
+    width: Floats
+    x: Floats
+    slope: Floats
+    far: Floats
+    rise: Floats
+    """``decay - r + M x``, the derivative of g."""
+
+
+class Step(NamedTuple):
+    """What a step ends with."""
+
+    g: Floats
+    z: Floats
+    error: Floats
+    """Of g, estimated."""
+    noise: Floats
+    """What of that may be rounding."""
+    g_bends: Floats
+    """Of the dense output, shape (3, m)."""
+    z_bends: Floats
 
 
 def _solve_loops(factor: Floats, transposed: Floats, vector: Floats) -> Floats:
@@ -118,240 +120,72 @@ def _solve_lapack(factor: Floats, transposed: Floats, vector: Floats) -> Floats:
     return solution
 
 
-_solve = _compile(_solve_loops) if compiled else _solve_lapack
+_solve = compile_kernel(_solve_loops) if compiled else _solve_lapack
 
 
-@_compile
-def layered(
-    log_factor: float,
-    series: Floats,
-    mu: Floats,
-    span: Floats,
-    g: Floats,
-    log_cap: float,
-    power: float,
-    log_scale: float,
-) -> tuple[Floats, Floats]:
-    """The same of a product of layers, by the series for the smallest one (:mod:`lassoflow.layered`)."""
-    excess = mu.shape[0] - 1
-    least = np.exp((log_scale - log_cap) / power)
-    inner = np.maximum(g, least)
-    w = np.minimum(inner ** (1.0 / excess), span)
-    at = 2.0 * w / span - 1.0
-    later, last = np.zeros_like(at), np.zeros_like(at)
-    for row in range(series.shape[0] - 1, 0, -1):
-        later, last = 2.0 * at * later - last + series[row], later
-    z = (at * later - last + series[0]) / w
-    product, total = np.exp(log_factor) * np.ones_like(z), np.ones_like(z)
-    root = product * z
-    for layer in range(mu.shape[0]):
-        both = z * z + mu[layer] * mu[layer]
-        product = product * both
-        root = root * np.sqrt(both)
-        total = total + z * z / both
-    slope = product * total
-    return root + slope * (inner - g), slope
+class _System(NamedTuple):
+    """``I + a S M S``, or where M has a factor F the smaller ``I + a F S^2 F'``, by its Cholesky factor."""
+
+    gram: Gram
+    root: Floats
+    scaled: Floats
+    """F S."""
+    a: float
+    lower: Floats
+    upper: Floats
 
 
-@_compile
-def active(
-    power: float, rate: float, log_scale: float, log_factor: float, series: Floats, mu: Floats, span: Floats,
-    g: Floats, width: Floats, log_cap: float,
-) -> tuple[Floats, Floats, Floats]:  # fmt: skip
-    """Coefficients x and -dx/dg of active coordinates, and the slope of the far branch alone."""
-    if series.shape[0]:
-        x, steep = layered(log_factor, series, mu, span, g, log_cap, power, log_scale)
-        return x, steep, np.zeros_like(x)
-    near, near_slope = branch(power, rate, log_scale, g, log_cap)
-    far, far_slope = branch(power, rate, log_scale, width - g, log_cap)
-    return near - far, near_slope + far_slope, far_slope
-
-
-@_compile
-def turning_point(power: float, rate: float, width: Floats) -> Floats:
-    """The gap from which on a coordinate counts as near the other face; widths of exponential branches may be < 0."""
-    return 0.5 * width + 0.1 * np.abs(width) + (1.0 / rate if power == np.inf else 0.0)
-
-
-@_compile
-def times_gram(M: Floats, F: Floats, x: Floats) -> Floats:
-    """``M x``, from M itself or, where that is larger, from F with ``M = F'F``."""
-    if F.shape[0]:
-        return np.dot(F.T, np.dot(F, x))
-    return np.dot(M, x)
-
-
-@_compile
-def step(
-    power: float, rate: float, log_scale: float, log_factor: float, series: Floats, mu: Floats, span: Floats,
-    decay: float, r: Floats, M: Floats, F: Floats, g: Floats, width: Floats, h: float, log_cap: float,
-) -> tuple[Floats, Floats]:  # fmt: skip
-    """One step: the stages of g and z, shape (8, m) each; not a number where it failed."""
-    m = g.size
-    x, slope, far = active(power, rate, log_scale, log_factor, series, mu, span, g, width, log_cap)
-    root = np.sqrt(slope)
-    a = h * _GAMMA
-    wide = F.shape[0] > 0
-    if wide:
-        scaled = F * root
+@compile_kernel
+def _system(gram: Gram, root: Floats, a: float) -> _System:
+    if gram.factor.shape[0]:
+        scaled = gram.factor * root
         matrix = a * np.dot(scaled, scaled.T)
     else:
-        scaled = F
-        matrix = a * root.reshape(m, 1) * M * root
+        scaled = gram.factor
+        matrix = a * root.reshape(root.size, 1) * gram.matrix * root
     for i in range(matrix.shape[0]):
         matrix[i, i] += 1.0
+    lower = np.linalg.cholesky(matrix) if np.isfinite(matrix).all() else np.full_like(matrix, np.nan)
+    return _System(gram, root, scaled, a, lower, np.ascontiguousarray(lower.T))
+
+
+@compile_kernel
+def _respond(system: _System, right: Floats) -> Floats:
+    """``a (I + a M S^2)^-1 right``."""
+    root, a = system.root, system.a
+    if system.gram.factor.shape[0]:  # by the identity of Woodbury, in as many unknowns as F has rows
+        inner = _solve(system.lower, system.upper, np.dot(system.scaled, root * right))
+        return a * (right - a * np.dot(system.gram.factor.T, inner))
+    return a * _solve(system.lower, system.upper, root * right) / root
+
+
+@compile_kernel
+def implicit_step(maps: Maps, gram: Gram, decay: float, r: Floats, now: State, h: float, log_cap: float) -> Step:
+    """One step; not a number where it failed."""
+    m = now.g.size
     stages, cumulated = np.zeros((8, m)), np.zeros((8, m))
-    if not np.isfinite(matrix).all():
-        stages[:] = np.nan
-        return stages, cumulated
-    factor = np.linalg.cholesky(matrix)
-    transposed = np.ascontiguousarray(factor.T)
-    drift_x = 2.0 * decay * far  # how x changes with s alone: the far face moves away at twice the decay
-    drift = times_gram(M, F, drift_x)
+    system = _system(gram, np.sqrt(now.slope), h * _GAMMA)
+    drift_x = 2.0 * decay * now.far  # how x changes with s alone: the far face moves away at twice the decay
+    drift = times_gram(gram, drift_x) if decay > 0.0 else drift_x
+    x, rise = now.x, now.rise
     for i in range(8):
-        at, correction, z_correction = g.copy(), np.zeros(m), np.zeros(m)
-        for j in range(i):
-            at += _A[i, j] * stages[j]
-            correction += _C[i, j] / h * stages[j]
-            z_correction += _C[i, j] / h * cumulated[j]
+        correction, z_correction = np.zeros(m), np.zeros(m)
         if i > 0:
-            moved = width + 2.0 * decay * _TIMES[i] * h
-            x = active(power, rate, log_scale, log_factor, series, mu, span, at, moved, log_cap)[0]
-        right = decay - r + times_gram(M, F, x) + correction + h * _SHIFTS[i] * drift
-        if wide:  # (I + a S F'F S)^-1 by the identity of Woodbury, in as many unknowns as there are samples
-            inner = _solve(factor, transposed, np.dot(scaled, root * right))
-            k = a * (right - a * np.dot(F.T, inner))
-        else:
-            k = a * _solve(factor, transposed, root * right) / root
-        stages[i] = k
-        cumulated[i] = a * (x + z_correction + h * _SHIFTS[i] * drift_x - slope * k)
-    return stages, cumulated
-
-
-FULL, STOP, ARRIVAL, LEAVE, FLIP, STATIONARY, STUCK = range(7)
-
-
-@_compile
-def advance(
-    power: float, rate: float, log_scale: float, log_factor: float, series: Floats, mu: Floats, span: Floats,
-    decay: float, r: Floats, M: Floats, F: Floats, g: Floats, z: Floats, width: Floats, s: float, h: float, stop: float,
-    tol: float, size: float,
-    others_r: Floats, others_M: Floats, others_dual: Floats, upper: Floats, lower: Floats,
-    threshold: float, leave: float, steepest: float, least_rate: float,
-) -> tuple[int, int, int, float, Floats, Floats, Floats]:  # fmt: skip
-    """Step until something happens; returns what, the state there, and the record of the steps taken."""
-    m, rows = g.size, 64
-    times, gaps, sums = np.zeros(rows + 1), np.zeros((rows + 1, 4, m)), np.zeros((rows + 1, 4, m))
-    count, rejected, why = 0, 0, FULL
-    kappa = rate if power == np.inf else power / threshold
-    times[0] = s
-    moved_x = np.inf
-    while count < rows:
-        x = active(power, rate, log_scale, log_factor, series, mu, span, g, width, 700.0)[0]
-        largest = max(np.abs(x).max(), size)
-        top = largest  # of the branches, which may be far larger than their difference
-        if not series.shape[0]:
-            top = max(top, branch(power, rate, log_scale, g, 700.0)[0].max())
-            top = max(top, branch(power, rate, log_scale, width - g, 700.0)[0].max())
-        log_cap = np.log(1e3 * top)
-        dual = others_dual + s * others_r - np.dot(others_M, z)
-        speed = others_r - np.dot(others_M, x)
-        rise = decay - r + times_gram(M, F, x)
-        # -- what may happen next
-        approach = speed - decay
-        descend = -speed - decay
-        wait = np.inf
-        for j in range(dual.size):
-            if approach[j] > least_rate:
-                gap = upper[j] + decay * s - dual[j] - threshold
-                wait = min(wait, (max(gap, 0.0) + 0.3 / kappa) / approach[j])
-            if descend[j] > least_rate:
-                gap = lower[j] + decay * s + dual[j] - threshold
-                wait = min(wait, (max(gap, 0.0) + 0.3 / kappa) / descend[j])
-        # At rest: no dual moves, but for those that both faces run away from, none is about to arrive, and x has not
-        # changed while s grew by a third.
-        share = np.abs(x) / (np.abs(x) + 0.01 * tol * largest)
-        still = np.abs(rise) * np.where((rise > 0) & (rise < 2 * decay), share, 1.0)
-        if wait == np.inf and still.max() <= least_rate and moved_x <= 0.01 * tol * largest:
-            left = still.max() / least_rate * tol * largest
-            if M.shape[0] and still.max() > 1e-4 * least_rate:  # flat directions: how far Newton's method would go
-                ridge = M + 1e-13 * np.trace(M) * np.eye(m)
-                left = np.abs(np.linalg.solve(ridge, np.where(still > 0, rise, 0.0))).max()
-            if left > tol * largest and s * least_rate < 1e2:  # later, what moves is rounding
-                wait = 4.0 * s
-        if wait == np.inf and still.max() <= least_rate and moved_x <= 0.01 * tol * largest:
-            why = STATIONARY
-            break
-        if s * least_rate > 1e3:
-            why = STATIONARY
-            break
-        taken = min(h, wait, stop - s)
-        # -- the step and its error: of log x, by the slope of log x in g
-        ok, error = True, 0.0
-        stages, cumulated = step(
-            power, rate, log_scale, log_factor, series, mu, span, decay, r, M, F, g, width, taken, log_cap
-        )
-        end = g.copy()
-        z_end = z.copy()
-        for j in range(5):
-            end += _A[7, j] * stages[j]
-            z_end += _A[7, j] * cumulated[j]
-        for j in range(5, 8):
-            end += stages[j]
-            z_end += cumulated[j]
-        if not np.isfinite(end).all():
-            ok, error = False, 1e3
-        else:
-            moved = width + 2 * decay * taken
-            reached = active(power, rate, log_scale, log_factor, series, mu, span, end, moved, 700.0)[0]
-            if np.abs(reached).max() > 1e3 * top or (series.shape[0] > 0 and (end > 0.75 * moved).any()):
-                ok, error = False, 1e3
-            else:
-                relative = np.full(m, rate)
-                if power < np.inf:
-                    relative = power / np.minimum(end, moved - end)
-                relative = np.maximum(relative, steepest)
-                error = (relative * np.abs(stages[7])).max()
-                noise = 30 * 2.2e-16 * (relative * (s + taken) * np.abs(r)).max()
-                error /= max(tol, noise)
-                ok = error <= 1.0
-        if ok and dual.size:
-            ahead = others_dual + (s + taken) * others_r - np.dot(others_M, z_end)
-            grown = decay * (s + taken)
-            nearest = min((upper + grown - ahead).min(), (lower + grown + ahead).min()) - threshold
-            if nearest < -0.7 / kappa:
-                ok, error = False, 40.0
-        factor = min(5.0, max(0.15, 0.9 * max(error, 1e-10) ** -0.2))
-        if not ok:
-            rejected += 1
-            h = taken * min(factor, 0.7)
-            if h <= 4e-16 * s:
-                why = STUCK
-                break
-            continue
-        # -- record and go on
-        moved_x = np.abs(reached - x).max() if taken >= 0.25 * (s + taken) else np.inf
-        gaps[count, 0], sums[count, 0] = g, z
-        for row in range(3):
-            for j in range(8):
-                gaps[count, row + 1] += _H[row, j] * stages[j]
-                sums[count, row + 1] += _H[row, j] * cumulated[j]
-        s += taken
-        g, z, width = end, z_end, width + 2 * decay * taken
-        count += 1
-        times[count] = s
-        h = max(h, taken * factor) if taken < h else taken * factor
-        if s >= stop:
-            why = STOP
-            break
-        if dual.size and nearest <= 0.0:
-            why = ARRIVAL
-            break
-        if ((g > leave) & (width - g > leave)).any():
-            why = LEAVE
-            break
-        if (g > turning_point(power, rate, width)).any():
-            why = FLIP
-            break
-    gaps[count, 0], sums[count, 0] = g, z
-    return why, count, rejected, h, times[: count + 1], gaps[: count + 1], sums[: count + 1]
+            at = now.g.copy()
+            for j in range(i):
+                at += _A[i, j] * stages[j]
+                correction += _C[i, j] / h * stages[j]
+                z_correction += _C[i, j] / h * cumulated[j]
+            x = coefficients(maps, at, now.width + 2.0 * decay * _TIMES[i] * h, log_cap)[0]
+            rise = decay - r + times_gram(gram, x)
+        stages[i] = _respond(system, rise + correction + h * _SHIFTS[i] * drift)
+        cumulated[i] = system.a * (x + z_correction + h * _SHIFTS[i] * drift_x - now.slope * stages[i])
+    g, z = now.g.copy(), now.z.copy()
+    for j in range(8):
+        weight = _A[7, j] if j < 5 else 1.0
+        g += weight * stages[j]
+        z += weight * cumulated[j]
+    # the right-hand sides are sums of terms as large as r and as the corrections
+    size = 20.0 * np.abs(r).max() + 30.0 / h * np.abs(stages).max()
+    noise = np.abs(_respond(system, 2.2e-16 * size * np.where(np.cos(1e3 / h * np.arange(m)) > 0.0, 1.0, -1.0)))
+    return Step(g, z, stages[7].copy(), noise, np.dot(_H, stages), np.dot(_H, cumulated))
