@@ -119,7 +119,8 @@ def _looks(cases: list[Case]) -> dict[int, tuple[str, str]]:
     """Colour and dashes of every neuron that ever grows, the same in all cases."""
     grown = np.any([case.limit(case.limit.knots).any(axis=0) for case in cases], axis=0)
     ranked = enumerate(np.flatnonzero(grown).tolist())
-    return {j: (COLOURS[rank % len(COLOURS)], DASHES[rank % len(DASHES)]) for rank, j in ranked}
+    # the dashes of one more round are shifted, so that dark colours do not meet again in the same ones
+    return {j: (COLOURS[k % len(COLOURS)], DASHES[(k + k // len(DASHES)) % len(DASHES)]) for k, j in ranked}
 
 
 def _times(case: Case, count: int) -> Floats:
