@@ -19,6 +19,7 @@ from lassoflow.figures import (
     step_size,
     vaskevicius,
     zhao_jumps,
+    zhao_layers,
 )
 from lassoflow.figures.reproduction import Figure, Reproduction, as_csv
 
@@ -29,6 +30,7 @@ FIGURES: dict[str, Figure] = {
         berthier_monotone,
         saddles,
         zhao_jumps,
+        zhao_layers,
         depth_ladder,
         vaskevicius,
         layer_rates,

@@ -2,7 +2,7 @@
 
 The averages are ``scale^((D-2)/D)`` from the lasso at depth D >= 3 and ``1 / log(1 / scale)`` at depth 2, wherever its
 path is monotone. The gap of the lasso objective has two parts: the square of that, and what coordinates that should be
-zero are worth, which is their size, the scale: powers ``min(1, 2 (D - 2) / D)``. Derived here (docs, section 6); the
+zero are worth, which is their size, the scale: powers ``min(1, 2 (D - 2) / D)``. Derived here (docs, section 8); the
 statement at depth 2, without a rate, is Berthier 2025, Theorem 2.1.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -136,6 +137,22 @@ def lasso_gap(lasso: Path, coef: Floats, s: Floats) -> Floats:
     quadratic = np.ldexp(np.sum(fitted**2, axis=1) / (2 * problem.n_samples), 2 * problem.units.target)
     theta = np.clip(lasso.dual(s), -1.0, 1.0)
     return np.asarray(quadratic + (np.abs(coef) - theta * coef).sum(axis=1) / s)
+
+
+def crossings(flow: Path, limit: Path) -> Floats:
+    """When the flow of a network is half-way from each saddle of its limit to the next, from 0 on: shape (k,).
+
+    Looked for between the middles of two plateaus, on the flow's mesh, which is fine there.
+    """
+    knots = limit.knots
+    saddles = np.vstack([np.zeros(limit.end.size), limit(knots)])
+    middles = np.append((np.concatenate([[0.0], knots[:-1]]) + knots) / 2, np.inf)
+    found = np.empty(knots.size)
+    for k, (start, end) in enumerate(pairwise(saddles)):
+        mesh = flow.mesh[(flow.mesh > middles[k]) & (flow.mesh < middles[k + 1])]
+        step = end - start
+        found[k] = mesh[((flow(mesh) - start) @ step >= 0.5 * (step @ step)).argmax()]
+    return found
 
 
 def slope(x: ArrayLike, y: ArrayLike) -> float:

@@ -17,6 +17,7 @@ from lassoflow.figures.reproduction import (
     COLOURS,
     Figure,
     Reproduction,
+    crossings,
     listed,
     name_ends,
     numbered,
@@ -47,7 +48,7 @@ def run(quick: bool, seed: int) -> Reproduction:
     jumps, saddles = np.diff(limit.knots, prepend=0.0), limit(limit.knots)
     times = np.append(limit.knots, 10.0)
     plateaus = flow((times[:-1] + times[1:]) / 2)
-    crossed = np.diff(_crossings(flow, saddles), prepend=0.0)
+    crossed = np.diff(crossings(flow, limit), prepend=0.0)
     numbers = {f"jump_{k + 1}": float(jump) for k, jump in enumerate(jumps)}
     numbers |= {"jumps": jumps.size, "saddles_apart": float(np.abs(saddles - SADDLES).max())}
     numbers |= {"jumps_apart": float(np.abs(jumps - JUMPS).max())}
@@ -69,15 +70,6 @@ def _sentence(numbers: dict[str, float], jumps: Floats) -> str:
         f"{numbers['network_jumps_apart']:.1g} of these times and rests within {numbers['network_apart']:.1g} of the "
         "saddles."
     )
-
-
-def _crossings(flow: Path, saddles: Floats) -> Floats:
-    """When the flow is as near to a saddle as to the one before, from 0 on; on its mesh, which is fine there."""
-    mesh, before = flow.mesh, np.vstack([np.zeros(saddles.shape[1]), saddles[:-1]])
-    coef = flow(mesh)
-    step = saddles - before
-    share = np.stack([(coef - start) @ way / (way @ way) for start, way in zip(before, step, strict=True)])
-    return mesh[(share >= 0.5).argmax(axis=1)]
 
 
 def _draw(figure: Canvas, limit: Path, flow: Path, s: Floats) -> None:
