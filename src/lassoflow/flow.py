@@ -99,12 +99,13 @@ class _Integration:
         self.size = float(single.max(initial=0.0))
         """The largest coefficient of a fit on a single column."""
         self.fastest = float(np.abs(self.r).max(initial=0.0))
-        log_small = math.log(_SMALL * rtol * self.size) if self.size else 0.0
-        if branches.power < np.inf and self.size:  # tails are heavy: what is left out adds up over a jump's width
-            log_small += 0.25 * min(0.0, (branches.log_scale - math.log(self.size)) / branches.power)
+        log_size = math.log(self.size) if self.size else 0.0
+        log_small, power = log_size + math.log(_SMALL * rtol), branches.power
+        if power < np.inf:  # tails are heavy: what is left out on the way adds up, over the width of a jump
+            log_small = min(log_small, log_size - power / (power - 1) * math.log(power / (power - 1) / (0.3 * rtol)))
         self.threshold = float(branches.gap_of(log_small))
         self.leave = float(branches.gap_of(log_small + math.log(_LEAVE)))
-        self.steepest = float(branches.steepness(branches.gap_of(math.log(self.size)))) if self.size else 1.0
+        self.steepest = float(branches.steepness(branches.gap_of(log_size)))
         self.s, self.step = 0.0, 0.0
         self.z, self.theta = np.zeros(d), np.zeros(d)
         self.active = _Active()
