@@ -15,7 +15,7 @@ import numpy as np
 from lassoflow.arrays import Floats
 from lassoflow.figures.reproduction import COLOURS, DASHES, Figure, Reproduction, listed, slope, stacked, tidy
 from lassoflow.flow import gradient_flow
-from lassoflow.mirror import exponential_rate, solution
+from lassoflow.mirror import exponential_rate, polyak_lojasiewicz, solution
 from lassoflow.network import Network, PowerNetwork, ProductNetwork
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
@@ -91,7 +91,7 @@ def _networks(random: np.random.Generator) -> dict[str, Network]:
 
 def _decay(problem: LeastSquares, name: str, network: Network) -> Decay:
     flow = gradient_flow(problem, network)
-    rate = exponential_rate(flow, solution(flow))
+    rate = exponential_rate(flow, solution(flow), polyak_lojasiewicz(problem))
     if rate is None:
         raise ValueError(f"{network!r} has no exponential rate.")
     start = _excess(flow, np.zeros(1))[0]
