@@ -141,8 +141,9 @@ _UNITS = "KKT violations are shares of lambda_max, gaps of the loss at zero; bou
 
 
 _MIRROR_UNITS = """\
-Defects are shares of s max|x| and of max(1, s lambda_max); losses are over their bound where they are closest to it.
-mu is the smallest nonzero eigenvalue of X'X / n, c the least change of a coefficient per accumulated gradient."""
+Defects are shares of s times the largest coefficient, and of max(1, s lambda_max); losses are over their bound where
+they are closest to it. mu is the smallest nonzero eigenvalue of X'X / n, c the least change of a coefficient per
+accumulated gradient."""
 
 
 def _law_checks(path: Path, s: Floats) -> list[Check]:

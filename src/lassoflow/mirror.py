@@ -88,9 +88,10 @@ def bias(flow: Path, x_star: Floats) -> tuple[float, float]:
 
 
 def defect(flow: Path) -> tuple[Floats, Floats]:
-    """By how much z is not the integral of x, over ``s max|x|``, at the ends of steps: times and values, shape (k,).
+    """By how much z is not the integral of x, at the ends of steps: times and values, shape (k,).
 
-    Gauss's rule on every step, with x from the gaps: an account of the integration that does not believe in it.
+    Gauss's rule on every step, with x from the gaps: an account of the integration that does not believe in it. Over s
+    times the largest coefficient, of the flow or of a fit on one column: what z is beside, in ``theta = s r - M z``.
     """
     curve = flow.curve
     if not isinstance(curve, Smooth) or curve.mesh.size < 2:
@@ -104,7 +105,7 @@ def defect(flow: Path) -> tuple[Floats, Floats]:
     steps = half[:, None] * np.einsum("kqj,q->kj", x.reshape(*at.shape, -1), weights)
     z = flow.integral(mesh)[:, kept]
     gap = np.abs(z[1:] - z[0] - np.cumsum(steps, axis=0)).max(axis=1, initial=0.0)
-    return mesh[1:], gap / (mesh[1:] * np.abs(x).max(initial=1e-300))
+    return mesh[1:], gap / (mesh[1:] * max(np.abs(x).max(initial=1e-300), _largest_single(flow)))
 
 
 def conflict(flow: Path) -> tuple[Floats, Floats]:
@@ -161,6 +162,14 @@ def _times(flow: Path) -> Floats:
     """A share of the mesh, positive times only."""
     mesh = flow.mesh[flow.mesh > 0]
     return mesh[np.unique(np.linspace(0, mesh.size - 1, _MOST).astype(np.intp))] if mesh.size else mesh
+
+
+def _largest_single(flow: Path) -> float:
+    """The largest coefficient of a fit on a single column."""
+    problem = flow.require_problem("its law")
+    correlation, squares = np.abs(problem.design.rmatvec(problem.target)), problem.design.norms**2
+    single = np.divide(correlation, squares, out=np.zeros_like(squares), where=squares > 0)
+    return float(problem.units.coef(single).max())
 
 
 def _excess(problem: LeastSquares, x: Floats, x_star: Floats) -> Floats:
