@@ -94,11 +94,12 @@ def theorem_lines(flow: Path, lasso: Path, s: Floats) -> list[Check]:
     """Both sides of the theorem as lines of a certificate, without a verdict; none where no theorem is about the flow.
 
     At times s, and half-way in 1/s between them and to the end: between knots the gap of a limit flow is a quadratic
-    function of 1/s while no sign changes. The ratio is taken where the gap is largest among the times of positive eta:
-    at a finite scale it has no bound just after the lasso first turns back, where eta is small and the gap is not.
+    function of 1/s while no sign changes. The ratio is taken where eta is largest: at a finite scale it has no bound
+    just after the lasso first turns back, where eta is small and the gap is not.
     """
-    penalties = 1.0 / np.append(s, min(flow.domain[1], lasso.domain[1]))
-    found = published(flow, lasso, np.union1d(s, 2.0 / (penalties[1:] + penalties[:-1])))
+    end = min(flow.domain[1], lasso.domain[1])
+    penalties = 1.0 / np.append(s, end)
+    found = published(flow, lasso, np.union1d(s, np.minimum(2.0 / (penalties[1:] + penalties[:-1]), end)))
     if found is None or not found.s.size:
         return []
     source = f"Berthier 2025, Theorem {found.section}.2"
@@ -106,15 +107,15 @@ def theorem_lines(flow: Path, lasso: Path, s: Floats) -> list[Check]:
     def line(name: str, values: Floats, at: int) -> Check:
         return Check(name, float(values[at]), None, float(found.s[at]), None, source)
 
-    turned = found.eta > 0
+    peak = int(found.eta.argmax()) if found.eta.any() else -1
     lines = [
         line("objective gap of averaged flow", found.gap, int(found.gap.argmax())),
         line("z-down of the lasso", found.z_down, -1),
-        line("eta of the lasso", found.eta, int(found.eta.argmax()) if turned.any() else -1),
+        line("eta of the lasso", found.eta, peak),
     ]
-    if turned.any():
-        ratio = np.divide(found.gap, found.eta, out=np.zeros_like(found.gap), where=turned)
-        lines.append(line("objective gap over eta", ratio, int(np.where(turned, found.gap, -1.0).argmax())))
+    if found.eta[peak]:
+        ratio = np.divide(found.gap, found.eta, out=np.zeros_like(found.gap), where=found.eta > 0)
+        lines.append(line("objective gap over eta", ratio, peak))
     return lines
 
 

@@ -152,6 +152,19 @@ def test_gap_of_the_limit_is_quadratic_in_the_penalty_between_knots():
     assert seen >= 30
 
 
+@pytest.mark.parametrize("end", [0.1, 0.7, 1.9, 3.3, 5.9, 49.0, 1e5])
+def test_lines_of_flows_that_stop(end):
+    X, y = turning(6)
+    problem = lf.LeastSquares(X, y)
+    for flow in (
+        lf.limit_flow(problem, lambda_min=1 / end),
+        lf.gradient_flow(problem, lf.ProductNetwork(1e-6), until=end),
+        lf.gradient_flow(problem, lf.PowerNetwork(2, 1e-6), until=end),
+    ):
+        for check in lf.compare(flow).checks:
+            assert check.s is None or check.s <= flow.domain[1]
+
+
 def test_factors_of_a_limit_flow_are_columns_over_them():
     (X, y), factor = turning(1), np.array([0.3, 2.0, 1.0, 0.6])
     weighted = lf.compare(lf.limit_flow(lf.LeastSquares(X * factor, y), factor))
