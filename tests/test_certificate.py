@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 
@@ -218,9 +219,74 @@ def test_a_certificate_prints_and_converts():
     plain = json.loads(json.dumps(certificate.to_dict(), allow_nan=False))
     assert plain["holds"] is True
     assert len(plain["curve"]["s"]) == certificate.s.size
-    assert repr(certificate) == "<Certificate: 5 checks, all hold>"
+    assert repr(certificate) == "<Certificate: 9 checks, all hold>"
     with pytest.raises(KeyError, match="nothing"):
         certificate["nothing"]
+
+
+# -- networks -------------------------------------------------------------------------------------------------------
+
+
+MIRROR = [
+    "defect of z' = x", "defect of theta = s r - M z", "mu of Polyak-Lojasiewicz", "log of c, the least gain",
+    "loss against D_Q(x*, x0) / s", "loss against exp(-2 mu c t)", "D_Q of the end, of another solution",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("network", "log_gain"),
+    [
+        (lf.ProductNetwork(1e-4), np.log(1e-4)),
+        (lf.PowerNetwork(2, 1e-4), np.log(8 * 1e-4)),
+        (lf.PowerNetwork(3, 1e-6), np.log(18) + 4 / 3 * np.log(1e-6)),
+        (lf.PowerNetwork(2, log_scale=-1e4), np.log(8) - 1e4),
+        (lf.LayeredNetwork([2.0, 1.0, 0.0], 1e-6), np.log(4) + 4 / 3 * np.log(1e-6)),
+    ],
+    ids=repr,
+)
+def test_constants_of_a_flow(network, log_gain):
+    X, y = rng_data(12, 5, 0)
+    certificate = lf.certify(lf.gradient_flow(lf.LeastSquares(X, y), network))
+    assert [check.name for check in certificate.checks] == MIRROR
+    assert certificate.holds
+    assert certificate["mu of Polyak-Lojasiewicz"].value == pytest.approx(np.linalg.eigvalsh(X.T @ X / 12)[0])
+    assert certificate["log of c, the least gain"].value == pytest.approx(log_gain, rel=1e-12)
+    assert certificate.summary.endswith("keeps the laws of mirror flow.")
+
+
+def test_a_square_network_has_no_exponential_rate():
+    certificate = lf.certify(lf.gradient_flow(gaussian(12, 5, 0), lf.SquareNetwork(1e-4)))
+    assert [check.name for check in certificate.checks] == [name for name in MIRROR if "exp" not in name]
+    assert certificate.holds
+    assert certificate.summary.endswith("The exponential rate does not apply: a weight may vanish, and c is 0.")
+    plain = json.loads(json.dumps(certificate.to_dict(), allow_nan=False))
+    assert plain["checks"][3] == {
+        "name": "log of c, the least gain", "value": "-inf", "bound": None, "s": None, "holds": None,
+        "source": "docs/theory.md, section 6",
+    }  # fmt: skip
+    decaying = lf.certify(lf.gradient_flow(gaussian(12, 5, 0), lf.SquareNetwork(1e-4), weight_decay=0.1))
+    assert [check.name for check in decaying.checks] == MIRROR[:2]
+    assert "does not apply" not in decaying.summary
+
+
+@pytest.mark.parametrize(
+    "network", [lf.ProductNetwork(1e-6), lf.SquareNetwork(1e-6), lf.PowerNetwork(3, 1e-6)], ids=repr
+)
+def test_gaps_and_z_that_belong_to_different_duals_are_noticed(network):
+    flow = lf.gradient_flow(DIABETES, network)
+    curve = copy.copy(flow.curve)
+    curve.stretches = [replace(part, gaps=part.gaps * (1 + 1e-6)) for part in curve.stretches]
+    certificate = lf.certify(replace(flow, curve=curve))
+    assert certificate["defect of theta = s r - M z"].holds is False
+    assert "VIOLATES" in certificate.summary
+
+
+def test_a_flow_that_cannot_move_is_certified():
+    for X, y in ((np.zeros((3, 2)), np.ones(3)), (np.eye(3, 2), np.zeros(3)), (np.eye(3, 2), -np.ones(3))):
+        for network in (lf.SquareNetwork(1e-4), lf.PowerNetwork(2, 1e-4)):
+            flow = lf.gradient_flow(lf.LeastSquares(X, y), network)
+            assert lf.certify(flow).holds
+            assert lf.compare(flow).holds
 
 
 # -- by design ------------------------------------------------------------------------------------------------------

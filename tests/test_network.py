@@ -9,30 +9,10 @@ from mpmath import mp, mpf
 
 import lassoflow as lf
 from oracles import multiprecision
-from oracles.multiprecision import Spec
+from oracles.networks import SPECS, TRAINED, X, Y, network_of
 
-SPECS = {
-    "product": Spec("product", 1e-6),
-    "product of two shapes": Spec("product", 1e-3, first=[1.0, -2.0, 0.3], second=[0.5, 0.7, -1.5]),
-    "square": Spec("square", 1e-5, first=[1.0, 2.0, -0.4]),
-    "depth 2": Spec("power", 1e-6),
-    "depth 2, scale 0.9": Spec("power", 0.9),
-    "depth 3": Spec("power", 1e-6, depth=3),
-    "depth 4": Spec("power", 1e-4, depth=4),
-    "depth 7": Spec("power", 1e-3, depth=7),
-}
 EVERY = pytest.mark.parametrize("name", SPECS)
 D = 3
-
-
-def network_of(spec):
-    """The library's network of a reference's."""
-    size = {"scale": spec.scale, "log_scale": spec.log_scale}
-    if spec.kind == "product":
-        return lf.ProductNetwork(**size, shape_u=spec.first, shape_v=spec.second)
-    if spec.kind == "square":
-        return lf.SquareNetwork(**size, shape=spec.first)
-    return lf.PowerNetwork(spec.depth, **size)
 
 
 def branches_of(name, weight_decay=0.0):
@@ -215,11 +195,6 @@ def test_pullback_is_the_gradient_in_the_weights(name):
     many = np.stack([weights, 2 * weights])
     assert network.coefficients(many).shape == (2, D)
     np.testing.assert_array_equal(network.pullback(many, np.stack([slope, slope]))[0], found)
-
-
-TRAINED = ["product", "product of two shapes", "square", "depth 2", "depth 3", "depth 4"]
-X = np.array([[1.0, 0.5, -0.3], [0.2, -1.0, 0.4], [0.7, 0.1, 1.2], [-0.4, 0.6, 0.3]])
-Y = np.array([1.5, -0.7, 0.8, 0.2])
 
 
 @pytest.mark.parametrize("name", TRAINED)

@@ -1,6 +1,7 @@
 """Sparse regression by gradient flow."""
 
-from lassoflow.certificate import Certificate, certify, compare
+from lassoflow.certificate import certify, compare
+from lassoflow.checks import Certificate
 from lassoflow.descent import gradient_descent
 from lassoflow.display import PathDisplay
 from lassoflow.flow import gradient_flow

@@ -25,7 +25,8 @@ import numpy as np
 
 import lassoflow
 from lassoflow.archive import check_folder, write_files
-from lassoflow.certificate import Certificate, certify, compare
+from lassoflow.certificate import certify, compare
+from lassoflow.checks import Certificate
 from lassoflow.datasets import SHIPPED
 from lassoflow.descent import gradient_descent
 from lassoflow.display import PathDisplay

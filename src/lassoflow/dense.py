@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lassoflow.arrays import Floats, Ints
+from lassoflow.box import Box
 from lassoflow.curve import Side, check_side
 from lassoflow.design import Units
 from lassoflow.layered import LayeredBranches
@@ -159,6 +160,25 @@ class Smooth:
         working = self._working(s)
         both = self._of_gaps(working, lambda gaps: np.stack(gaps, axis=1))
         return both[:, 0], both[:, 1]
+
+    def box_gaps(self, box: Box, s: Floats) -> tuple[Floats, Floats]:
+        """Distances of the dual from the faces of a box, decay and all, at times s of shape (m,): each (m, d)."""
+        sides = ((box.upper, self.branches.upper), (box.lower, self.branches.lower))
+        shifts = [np.subtract(face, own, out=np.zeros_like(own), where=np.isfinite(own)) for face, own in sides]
+        upper, lower = self.gaps(s)
+        return upper + shifts[0], lower + shifts[1]
+
+    def conflict(self, s: Floats) -> Floats:
+        """By how much the integrated gaps differ from those that follow from z, the worst at times s: shape (m,).
+
+        A gap and z are integrated side by side; ``theta = s r - M z`` ties them.
+        """
+        working = self._working(s)
+        worst = np.zeros(s.size)
+        for part, stretch in self._parts(working):
+            integrated, implied = self._gaps(stretch, working[part])[0], self._identity_gaps(stretch, working[part])[0]
+            worst[part] = np.abs(integrated - implied).max(axis=1)
+        return worst
 
     def average(self, s: Floats, side: Side = "right") -> Floats:
         """z(s) / s for s of shape (m,), continued by x(0) at 0: shape (m, d)."""

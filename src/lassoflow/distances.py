@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 from lassoflow.arrays import Floats
-from lassoflow.box import Box
 from lassoflow.dense import Smooth
 from lassoflow.monotonicity import backward_slopes
 from lassoflow.path import Path
@@ -84,18 +83,10 @@ def _slack(curve: Smooth, limit: Path, s: Floats) -> Floats:
     total, size = np.empty(s.size), max(1, _BLOCK // limit.box.upper.size)
     for first in range(0, s.size, size):
         at = s[first : first + size]
-        gaps = _box_gaps(curve, limit.box, at)
+        gaps = curve.box_gaps(limit.box, at)
         own, other = curve.slope(at), limit(at)
         total[first : first + size] = _weighted(own, gaps) - _weighted(other, gaps)
     return total
-
-
-def _box_gaps(curve: Smooth, box: Box, s: Floats) -> tuple[Floats, Floats]:
-    """Gaps to the faces of the box, from those to the faces of the branches in working units, which are shifted."""
-    sides = ((box.upper, curve.branches.upper), (box.lower, curve.branches.lower))
-    shifts = [np.subtract(face, own, out=np.zeros_like(own), where=np.isfinite(own)) for face, own in sides]
-    upper, lower = curve.gaps(s)
-    return upper + shifts[0], lower + shifts[1]
 
 
 def _weighted(coef: Floats, gaps: tuple[Floats, Floats]) -> Floats:

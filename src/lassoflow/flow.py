@@ -194,18 +194,19 @@ class _Integration:
         from lassoflow.kernels import Gram
 
         n, none = self.problem.n_samples, np.zeros((0, 0))
+        norms = self.problem.design.norms / math.sqrt(n)
         if index.size > _WIDE * n:
             root = math.sqrt(n)
-            factor = np.ascontiguousarray(self.problem.design.columns(index) * sign / root)
-            return Gram(none, factor), Gram(none, np.ascontiguousarray(self.problem.design.columns(rest) / root))
+            factor, other = (self.problem.design.columns(part) / root for part in (index, rest))
+            own = Gram(none, np.ascontiguousarray(factor * sign), norms[index])
+            return own, Gram(none, np.ascontiguousarray(other), norms[rest])
         missing = [j for j in index.tolist() if j not in self._gram]
         if missing:
             columns = self.problem.design.rmatvec(self.problem.design.columns(missing) / n)
             self._gram |= {j: np.ascontiguousarray(columns[:, i]) for i, j in enumerate(missing)}
         columns = np.column_stack([self._gram[j] for j in index.tolist()]) * sign
-        matrix = np.ascontiguousarray(sign[:, None] * columns[index])
-        empty = np.zeros((0, index.size))
-        return Gram(matrix, empty), Gram(np.ascontiguousarray(columns[rest]), empty)
+        matrix, empty = np.ascontiguousarray(sign[:, None] * columns[index]), np.zeros((0, index.size))
+        return Gram(matrix, empty, norms[index]), Gram(np.ascontiguousarray(columns[rest]), empty, norms[rest])
 
     def _gradient_of(self, z: Floats) -> Floats:
         """``M z``: one pass."""

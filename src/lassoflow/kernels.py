@@ -37,6 +37,8 @@ class Gram(NamedTuple):
 
     matrix: Floats
     factor: Floats
+    norms: Floats
+    """Roots of the diagonal of M."""
 
 
 @compile_kernel
@@ -125,6 +127,12 @@ def times_gram(gram: Gram, x: Floats) -> Floats:
     if gram.factor.shape[0]:
         return np.dot(gram.factor.T, np.dot(gram.factor, x))
     return np.dot(gram.matrix, x)
+
+
+@compile_kernel
+def rounding(gram: Gram, r: Floats, x: Floats) -> float:
+    """How far ``r - M x`` may be off."""
+    return 2.2e-16 * (np.abs(r).max() + gram.norms.max() * np.dot(gram.norms, np.abs(x)))
 
 
 @compile_kernel

@@ -73,7 +73,7 @@ class LayeredBranches(Branches):
                 later, last = 2.0 * at * later - last + row, later
             return (at * later - last + self.series[0]) / w
 
-    def _near(self, gaps: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    def nearer(self, gaps: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
         """The sign of the nearer face and z there."""
         return np.where(gaps[0] <= gaps[1], 1.0, -1.0), self.smallest_layer(np.minimum(*gaps))
 
@@ -82,18 +82,18 @@ class LayeredBranches(Branches):
 
     def coef(self, gaps: tuple[Floats, Floats]) -> Floats:
         """See :meth:`Branches.coef`."""
-        sign, z = self._near(gaps)
+        sign, z = self.nearer(gaps)
         with np.errstate(divide="ignore"):
             return sign * np.sign(z) * np.exp(self._log_size(z))
 
     def log_abs(self, gaps: tuple[Floats, Floats]) -> Floats:
         """See :meth:`Branches.log_abs`."""
         with np.errstate(divide="ignore"):
-            return self._log_size(self._near(gaps)[1])
+            return self._log_size(self.nearer(gaps)[1])
 
     def derivative(self, gaps: tuple[Floats, Floats]) -> Floats:
         """See :meth:`Branches.derivative`."""
-        squares = (self._near(gaps)[1] ** 2)[..., None, :]
+        squares = (self.nearer(gaps)[1] ** 2)[..., None, :]
         both = squares + self.mu**2
         return np.exp(self.log_factor + np.log(both).sum(axis=-2)) * (1.0 + (squares / both).sum(axis=-2))
 
@@ -117,7 +117,7 @@ class LayeredBranches(Branches):
 
     def conjugate(self, gaps: tuple[Floats, Floats]) -> Floats:
         """``int x dtheta = scale z^2 / 2``."""
-        return np.exp(self.log_factor) * self._near(gaps)[1] ** 2 / 2
+        return np.exp(self.log_factor) * self.nearer(gaps)[1] ** 2 / 2
 
 
 class LayeredNetwork(Network):
@@ -207,6 +207,22 @@ class LayeredNetwork(Network):
         if root == 0.0:
             raise ValueError(f"Weights at log_scale={self.log_scale:g} are below the smallest float.")
         return root * self._layers(n_features)
+
+    def weights(self, gaps: tuple[Floats, Floats]) -> Floats:
+        """See :meth:`Network.weights`: all layers follow from the smallest one and the differences of squares."""
+        if self.depth == 2:
+            return self._pair.weights(gaps)
+        branches = self.branches(gaps[0].shape[-1])
+        assert isinstance(branches, LayeredBranches)
+        face, z = branches.nearer(gaps)
+        layers = self._layers(gaps[0].shape[-1])
+        order = np.argsort(np.abs(layers), axis=0)
+        signs = np.sign(np.take_along_axis(layers, order, axis=0))
+        smallest = face * z * signs[1:].prod(axis=0)
+        others = signs[1:] * np.sqrt(z[..., None, :] ** 2 + branches.mu**2)
+        ordered = np.concatenate([smallest[..., None, :], others], axis=-2)
+        back = np.broadcast_to(np.argsort(order, axis=0), ordered.shape)
+        return math.exp(self.log_scale / self.depth) * np.take_along_axis(ordered, back, axis=-2)
 
     def coefficients(self, weights: Floats) -> Floats:
         """See :meth:`Network.coefficients`."""

@@ -8,6 +8,11 @@ follows, without weight decay and for every least-squares solution x* in the net
 
 and the limit minimises ``D_Q(x, x(0))`` among the solutions. The statements are of Labarriere et al. (2024), their
 form here is derived (see docs).
+
+The weights have conserved quantities, such as ``u^2 - v^2``. In the dual these say that the gaps to the two faces add
+up to the width of the box, which holds of every dual: weights that are computed from the gaps keep them, whatever
+errors the flow has. What can fail is that a gap, which is integrated, and z, which is integrated beside it, belong to
+one dual ``theta = s r - M z``.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lassoflow.arrays import Floats
 from lassoflow.dense import Smooth
@@ -49,15 +55,18 @@ def general_rate(flow: Path, x_star: Floats) -> Rate:
     return Rate(s, _excess(problem, flow(s), x_star), divergence / s)
 
 
-def exponential_rate(flow: Path, x_star: Floats) -> Rate | None:
-    """``l(x(s)) - l*`` against ``(l(x(0)) - l*) exp(-2 mu c t)``; None where the least gain c is zero."""
+def exponential_rate(flow: Path, x_star: Floats, mu: float) -> Rate | None:
+    """``l(x(s)) - l*`` against ``(l(x(0)) - l*) exp(-2 mu c t)``; None where the least gain c is zero.
+
+    ``mu`` is that of :func:`polyak_lojasiewicz`, c the exponential of ``network.log_least_gain(d)``.
+    """
     network, problem = _parts(flow)
     log_gain = network.log_least_gain(problem.n_features)
     if log_gain == -np.inf:
         return None
     s = _times(flow)
     with np.errstate(divide="ignore", over="ignore"):
-        exponent = 2.0 * polyak_lojasiewicz(problem) * np.exp(log_gain + network.log_unit + np.log(s))
+        exponent = 2.0 * mu * np.exp(log_gain + network.log_unit + np.log(s))
     start = _excess(problem, flow(np.zeros(1)), x_star)
     return Rate(s, _excess(problem, flow(s), x_star), start * np.exp(-exponent))
 
@@ -79,9 +88,10 @@ def bias(flow: Path, x_star: Floats) -> tuple[float, float]:
 
 
 def defect(flow: Path) -> tuple[Floats, Floats]:
-    """By how much z is not the integral of x, over ``s max|x|``, at the ends of steps: times and values, shape (k,).
+    """By how much z is not the integral of x, at the ends of steps: times and values, shape (k,).
 
-    Gauss's rule on every step, with x from the gaps: an account of the integration that does not believe in it.
+    Gauss's rule on every step, with x from the gaps: an account of the integration that does not believe in it. Over s
+    times the largest coefficient, of the flow or of a fit on one column: what z is beside, in ``theta = s r - M z``.
     """
     curve = flow.curve
     if not isinstance(curve, Smooth) or curve.mesh.size < 2:
@@ -95,7 +105,51 @@ def defect(flow: Path) -> tuple[Floats, Floats]:
     steps = half[:, None] * np.einsum("kqj,q->kj", x.reshape(*at.shape, -1), weights)
     z = flow.integral(mesh)[:, kept]
     gap = np.abs(z[1:] - z[0] - np.cumsum(steps, axis=0)).max(axis=1, initial=0.0)
-    return mesh[1:], gap / (mesh[1:] * np.abs(x).max(initial=1e-300))
+    return mesh[1:], gap / (mesh[1:] * max(np.abs(x).max(initial=1e-300), _largest_single(flow)))
+
+
+def conflict(flow: Path) -> tuple[Floats, Floats]:
+    """By how much gaps and ``theta = s r - M z`` differ, over ``max(1, s lambda_max)``: times and values, shape (k,).
+
+    The second half of the law, beside :func:`defect`: the two are integrated apart, coordinate by coordinate. At depth
+    2 it is the drift of ``log|u^2 - v^2|`` over ``log(1 / scale) / 2``, if one branch is read off the integrated gap
+    and the other off the accumulated gradient.
+    """
+    if not isinstance(flow.curve, Smooth):
+        return np.zeros(0), np.zeros(0)
+    s, problem = _times(flow), flow.require_problem("its law")
+    return s, flow.curve.conflict(s) / np.maximum(1.0, s * problem.lambda_max)
+
+
+def weights(flow: Path, s: ArrayLike) -> Floats:
+    """The weights of a network along its gradient flow at times s: shape ``s.shape + (layers, d)``.
+
+    Below the smallest float they are 0. Of steps on the weights, ``path.curve.weights`` has those at recorded steps.
+
+    Raises
+    ------
+    ValueError
+        If the path is not a gradient flow in the dual, was loaded without its network, or an s is beyond its end.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> from lassoflow.mirror import weights
+    >>> problem = lf.LeastSquares([[1.0, 0.5], [0.5, 1.0]], [2.0, 0.0])
+    >>> flow = lf.gradient_flow(problem, lf.ProductNetwork(scale=1e-6))
+    >>> w = weights(flow, [0.0, 3.0])
+    >>> w.shape, w.prod(axis=1).round(6) + 0.0  # u v is x
+    ((2, 2, 2), array([[0. , 0. ],
+           [1.6, 0. ]]))
+    """
+    times = np.asarray(s, dtype=np.float64)
+    network, curve = flow.network, flow.curve
+    if network is None or not isinstance(curve, Smooth):
+        raise ValueError(f"{flow.name.capitalize()} has no weights here: they need gradient_flow and its network.")
+    if not ((times >= 0) & (times <= flow.domain[1])).all():
+        raise ValueError(f"s must hold times from 0 to the end of the flow, {flow.domain[1]:.6g}; one is beyond.")
+    found = network.weights(curve.box_gaps(flow.box, times.ravel()))
+    return found.reshape(*times.shape, *found.shape[1:])
 
 
 def _parts(flow: Path) -> tuple[Network, LeastSquares]:
@@ -108,6 +162,14 @@ def _times(flow: Path) -> Floats:
     """A share of the mesh, positive times only."""
     mesh = flow.mesh[flow.mesh > 0]
     return mesh[np.unique(np.linspace(0, mesh.size - 1, _MOST).astype(np.intp))] if mesh.size else mesh
+
+
+def _largest_single(flow: Path) -> float:
+    """The largest coefficient of a fit on a single column."""
+    problem = flow.require_problem("its law")
+    correlation, squares = np.abs(problem.design.rmatvec(problem.target)), problem.design.norms**2
+    single = np.divide(correlation, squares, out=np.zeros_like(squares), where=squares > 0)
+    return float(problem.units.coef(single).max())
 
 
 def _excess(problem: LeastSquares, x: Floats, x_star: Floats) -> Floats:

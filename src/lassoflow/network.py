@@ -216,6 +216,24 @@ class Network(ABC):
         """The weights at the start, shape (layers, d)."""
 
     @abstractmethod
+    def weights(self, gaps: tuple[Floats, Floats]) -> Floats:
+        """The weights at gaps to the upper and the lower face, each (..., d): shape (..., layers, d).
+
+        The inverse of :meth:`coefficients` along gradient flow, with or without weight decay; below the smallest float
+        they are 0. Gaps that add up to the width of the box give weights whose :meth:`conserved` quantities are those
+        of the start, by construction (:func:`lassoflow.mirror.weights` has them along a computed flow).
+
+        Examples
+        --------
+        >>> import lassoflow as lf
+        >>> network = lf.ProductNetwork(scale=1e-2)
+        >>> branches = network.branches(1)
+        >>> u, v = network.weights(branches.gaps(branches.dual([3.0])))
+        >>> (u * v).round(12), (u**2 - v**2).round(12)
+        (array([3.]), array([0.01]))
+        """
+
+    @abstractmethod
     def coefficients(self, weights: Floats) -> Floats:
         """The coefficients of weights of shape (..., layers, d): shape (..., d)."""
 
@@ -329,6 +347,13 @@ class ProductNetwork(Network):
         root = _root(self.log_scale, 2)
         return root * np.stack([_broadcast(shape, n_features) for shape in (self.shape_u, self.shape_v)])
 
+    def weights(self, gaps: tuple[Floats, Floats]) -> Floats:
+        """See :meth:`Network.weights`: ``(u + v) / 2`` and ``(u - v) / 2`` are the roots of the two branches."""
+        b, c = (_broadcast(shape, gaps[0].shape[-1]) for shape in (self.shape_u, self.shape_v))
+        p = np.sign(b + c) * np.exp(self.log_scale / 2 * gaps[0])
+        q = np.sign(b - c) * np.exp(self.log_scale / 2 * gaps[1])
+        return np.stack([p + q, p - q], axis=-2)
+
     def coefficients(self, weights: Floats) -> Floats:
         """See :meth:`Network.coefficients`."""
         return weights[..., 0, :] * weights[..., 1, :]
@@ -399,6 +424,11 @@ class SquareNetwork(Network):
     def initial_weights(self, n_features: int) -> Floats:
         """See :meth:`Network.initial_weights`."""
         return _root(self.log_scale, 2) * _broadcast(self.shape, n_features)[None]
+
+    def weights(self, gaps: tuple[Floats, Floats]) -> Floats:
+        """See :meth:`Network.weights`."""
+        sign = np.sign(_broadcast(self.shape, gaps[0].shape[-1]))
+        return (sign * np.exp(self.log_scale / 2 * gaps[0]))[..., None, :]
 
     def coefficients(self, weights: Floats) -> Floats:
         """See :meth:`Network.coefficients`."""
@@ -479,6 +509,14 @@ class PowerNetwork(Network):
     def initial_weights(self, n_features: int) -> Floats:
         """See :meth:`Network.initial_weights`."""
         return np.full((2, n_features), _root(self.log_scale, self.depth))
+
+    def weights(self, gaps: tuple[Floats, Floats]) -> Floats:
+        """See :meth:`Network.weights`: the D-th roots of the two branches."""
+        both = np.stack(gaps, axis=-2)
+        if self.depth == 2:
+            return np.exp(self.log_scale / 2 * both)
+        with np.errstate(divide="ignore"):
+            return np.exp(self.log_scale / self.depth - np.log(both) / (self.depth - 2))
 
     def coefficients(self, weights: Floats) -> Floats:
         """See :meth:`Network.coefficients`."""

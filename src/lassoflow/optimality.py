@@ -37,8 +37,7 @@ def kkt_violation(path: Path, s: ArrayLike) -> Floats:
         return np.zeros(times.shape)
     average, flow = path.average(flat), path.instantaneous()(flat)
     slope = -problem.gradient(average)
-    pressure = _pressure(path.box, flat)
-    violation = _off_face(average if path.law == "lasso" else flow, slope, pressure)
+    violation = _off_face(average if path.law == "lasso" else flow, slope, pressure(path.box, flat))
     if path.law == "flow":  # then the dual must rest on its face: it moves with -gradient - decay there
         moving = np.abs(-problem.gradient(flow) - np.sign(flow) * path.box.decay)
         violation = np.maximum(violation, np.where(flow != 0, moving, 0.0))
@@ -101,16 +100,16 @@ def _unit_columns(problem: LeastSquares) -> tuple[Floats, float]:
     return per_norm, float((np.abs(correlation) * per_norm).max())
 
 
-def _pressure(box: Box, s: Floats) -> tuple[Floats, Floats]:
+def pressure(box: Box, s: Floats) -> tuple[Floats, Floats]:
     """Upper and lower side of the box over s, each of shape (m, d): the penalties per unit of each coefficient."""
     with np.errstate(divide="ignore", invalid="ignore"):
         upper, lower = (np.where(side == 0, 0.0, side / s[:, None]) + box.decay for side in (box.upper, box.lower))
     return upper, lower
 
 
-def _off_face(x: Floats, slope: Floats, pressure: tuple[Floats, Floats]) -> Floats:
+def _off_face(x: Floats, slope: Floats, sides: tuple[Floats, Floats]) -> Floats:
     """Distance of the negative gradient from the normal cone's preimage: on a face where x != 0, inside elsewhere."""
-    upper, lower = pressure
+    upper, lower = sides
     inside = np.maximum(np.maximum(slope - upper, -lower - slope), 0.0)
     return np.where(x > 0, np.abs(slope - upper), np.where(x < 0, np.abs(slope + lower), inside))
 
@@ -137,7 +136,7 @@ def duality_gap(path: Path, s: ArrayLike) -> Floats:
     residual = problem.residual(x)
     slope = problem.design.rmatvec(residual.T / n).T
     dust = np.maximum(_gradient_rounding(path, flat), DUST)[:, None] * problem.design.norms * math.sqrt(energy) / n
-    upper, lower = (np.asarray(problem.units.working_penalty(side)) for side in _pressure(path.box, flat))
+    upper, lower = (np.asarray(problem.units.working_penalty(side)) for side in pressure(path.box, flat))
     with np.errstate(divide="ignore", invalid="ignore"):
         room = np.where(slope > 0, (upper + dust) / slope, np.where(slope < 0, (lower + dust) / -slope, np.inf))
     scale = np.minimum(room.min(axis=1, initial=1.0), 1.0)[:, None]

@@ -20,7 +20,7 @@ import numpy as np
 import scipy.linalg as sla
 
 from lassoflow.arrays import Floats
-from lassoflow.kernels import Gram, coefficients, compile_kernel, compiled, times_gram
+from lassoflow.kernels import Gram, coefficients, compile_kernel, compiled, rounding, times_gram
 from lassoflow.network import Maps
 
 _GAMMA = 0.21193756319429014
@@ -186,6 +186,6 @@ def implicit_step(maps: Maps, gram: Gram, decay: float, r: Floats, now: State, h
         g += weight * stages[j]
         z += weight * cumulated[j]
     # the right-hand sides are sums of terms as large as r and as the corrections
-    size = 20.0 * np.abs(r).max() + 30.0 / h * np.abs(stages).max()
-    noise = np.abs(_respond(system, 2.2e-16 * size * np.where(np.cos(1e3 / h * np.arange(m)) > 0.0, 1.0, -1.0)))
+    size = 10.0 * rounding(gram, r, now.x) + 6.6e-15 / h * np.abs(stages).max()
+    noise = np.abs(_respond(system, size * np.where(np.cos(1e3 / h * np.arange(m)) > 0.0, 1.0, -1.0)))
     return Step(g, z, stages[7].copy(), noise, np.dot(_H, stages), np.dot(_H, cumulated))

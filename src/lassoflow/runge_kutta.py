@@ -10,7 +10,7 @@ import numpy as np
 from scipy.integrate import RK45
 
 from lassoflow.arrays import Floats
-from lassoflow.kernels import Gram, coefficients, compile_kernel, times_gram
+from lassoflow.kernels import Gram, coefficients, compile_kernel, rounding, times_gram
 from lassoflow.network import Maps
 from lassoflow.rosenbrock import State, Step
 
@@ -36,5 +36,5 @@ def explicit_step(maps: Maps, gram: Gram, decay: float, r: Floats, now: State, h
         slopes[i] = coefficients(maps, g, now.width + 2.0 * decay * _C[i] * h, log_cap)[0]
         rises[i] = decay - r + times_gram(gram, slopes[i])
     z = now.z + h * np.dot(_A[6], slopes[:6])
-    noise = np.full(m, 4.4e-15 * h * np.abs(r).max())
+    noise = np.full(m, 10.0 * h * rounding(gram, r, now.x))
     return Step(g, z, h * np.dot(_ERROR, rises), noise, h * np.dot(_BENDS, rises), h * np.dot(_BENDS, slopes))

@@ -12,6 +12,7 @@ from lassoflow.kernels import (
     coefficients,
     compile_kernel,
     largest_branch,
+    rounding,
     steepness,
     times_gram,
     turning_point,
@@ -88,13 +89,13 @@ def _nearest(others: Others, gram: Gram, z: Floats, s: float, decay: float) -> f
 
 @compile_kernel
 def _at_rest(
-    gram: Gram, limits: Limits, decay: float, s: float, now: State, largest: float, moved: float
+    gram: Gram, limits: Limits, decay: float, s: float, now: State, largest: float, moved: float, noise: float
 ) -> tuple[bool, bool]:
     """Whether no dual moves but those that both faces run away from; and whether x is where it will be, too."""
     x = np.abs(now.x)
     share = x / (x + 0.01 * limits.tol * largest)
     still = np.abs(now.rise) * np.where((now.rise > 0) & (now.rise < 2 * decay), share, 1.0)
-    if still.max() <= 1e-4 * limits.least_rate:  # what moves is rounding
+    if still.max() <= max(1e-4 * limits.least_rate, 4.0 * noise):  # what moves is rounding
         return True, True
     if still.max() > limits.least_rate or moved > 0.01 * limits.tol * largest:
         return False, False
@@ -146,7 +147,7 @@ def advance(
             why = STATIONARY
             break
         if wait == np.inf:
-            still, ended = _at_rest(gram, limits, decay, s + passed, now, largest, moved_x)
+            still, ended = _at_rest(gram, limits, decay, s + passed, now, largest, moved_x, rounding(gram, r, x))
             if ended:
                 why = STATIONARY
                 break

@@ -123,12 +123,13 @@ def _decays(setting: Setting, layers: Floats) -> list[Decay]:
 
 def _decay(setting: Setting, start: str, layers: Floats) -> Decay:
     network = LayeredNetwork(layers, SCALE)
-    rate = exponential_rate(gradient_flow(setting.problem, network), setting.solution)
+    mu = polyak_lojasiewicz(setting.problem)
+    rate = exponential_rate(gradient_flow(setting.problem, network), setting.solution, mu)
     if rate is None:
         raise ValueError(f"{network!r} has no exponential rate.")
     first = setting.excess(network.coefficients(network.initial_weights(SIGNALS.size))[None])[0]
     seen = rate.excess > 1e-10 * first
-    fall = 2.0 * polyak_lojasiewicz(setting.problem) * float(np.exp(network.log_least_gain(SIGNALS.size)))
+    fall = 2.0 * mu * float(np.exp(network.log_least_gain(SIGNALS.size)))
     t = np.asarray(network.training_time(rate.s[seen]))
     return Decay(network.depth, start, t, rate.excess[seen] / first, rate.bound[seen] / first, fall)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lassoflow.arrays import Floats
+from lassoflow.objective import objective_gap
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
 
@@ -127,16 +128,9 @@ def lasso_value(lasso: Path, s: Floats) -> Floats:
 
 
 def lasso_gap(lasso: Path, coef: Floats, s: Floats) -> Floats:
-    """How far the lasso objective of coefficients of shape (k, d) is above its minimum: shape (k,).
-
-    ``|x - x*|_M^2 / 2 + sum_j (|x_j| - theta_j x_j) / s`` with the dual theta of the lasso: no difference of two nearly
-    equal objectives, so that gaps far below rounding of the objective are seen.
-    """
-    problem = lasso.require_problem("a gap")
-    fitted = problem.fitted(coef - lasso(s))
-    quadratic = np.ldexp(np.sum(fitted**2, axis=1) / (2 * problem.n_samples), 2 * problem.units.target)
-    theta = np.clip(lasso.dual(s), -1.0, 1.0)
-    return np.asarray(quadratic + (np.abs(coef) - theta * coef).sum(axis=1) / s)
+    """How far the lasso objective of coefficients of shape (k, d) is above its minimum: shape (k,)."""
+    at_zero = lasso.require_problem("a gap").loss(np.zeros(coef.shape[1]))
+    return objective_gap(lasso, coef, s) * at_zero
 
 
 def crossings(flow: Path, limit: Path) -> Floats:
