@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lassoflow.arrays import Floats
+from lassoflow.decayed import Decayed
 from lassoflow.dense import Smooth
 from lassoflow.distances import Distance, limit_to_lasso, network_to_limit, observed, times
 from lassoflow.mirror import Rate, bias, defect, exponential_rate, general_rate, solution
@@ -23,6 +24,7 @@ from lassoflow.monotonicity import monotone_until
 from lassoflow.optimality import EXACT, duality_gap, gap_rounding, kkt_rounding, kkt_violation
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
+from lassoflow.regularised import descent, end_gradient
 from lassoflow.walk import beside, lasso_path, limit_flow
 
 
@@ -155,6 +157,8 @@ def certify(path: Path, s: ArrayLike | None = None) -> Certificate:
     """
     path = path.averaged() if path.law == "lasso" else path.instantaneous()
     path.require_problem("a certificate")
+    if isinstance(path.curve, Decayed):
+        return _certify_decayed(path, path.curve)
     if path.law == "network":
         return _certify_network(path)
     if path.law == "descent":
@@ -189,6 +193,26 @@ def _certify_network(path: Path) -> Certificate:
     good = all(check.holds is not False for check in checks)
     summary = f"{path.name.capitalize()} of {path.network!r} {'keeps' if good else 'VIOLATES'} the laws of mirror flow."
     units = "Defects are shares of s max|x|; losses are over their bound where they are closest to it."
+    none = np.zeros(0)
+    return Certificate(f"Certificate of {path!r}", summary, units, tuple(checks), none, none, none)
+
+
+def _certify_decayed(path: Path, curve: Decayed) -> Certificate:
+    """The flow of the regularised loss: how it falls, and that it ends in a critical point."""
+    found, allowed = descent(path), 10 * curve.rtol
+    bound = np.full(found.s.size, allowed)
+    checks = [
+        _worst("rise of the regularised loss", found.rise, bound, found.s, _SECTION_8),
+        _worst("its fall against int |gradient|^2", found.defect, bound, found.s, _SECTION_8),
+    ]
+    if path.status == "complete":
+        value, rounding = end_gradient(path)
+        allowed = max(allowed, rounding)
+        checks.append(Check("its gradient at the end", value, allowed, None, value <= allowed, _SECTION_8))
+    good = all(check.holds is not False for check in checks)
+    flows = f"{'is' if good else 'is NOT'} the gradient flow of its regularised loss"
+    summary = f"{path.name.capitalize()} with weight_decay={curve.weight_decay:g} {flows}."
+    units = "Losses are shares of that at the start, the gradient one of its two terms."
     none = np.zeros(0)
     return Certificate(f"Certificate of {path!r}", summary, units, tuple(checks), none, none, none)
 
@@ -252,7 +276,8 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
 
     The flow of a finite network is one link further away: from its limit flow, in the network's own box, by at most
     ``(1/s) (2 int_0^s q)^(1/2)`` with the q of docs, section 7, computed along the flow. The chain is both links, each
-    with its bound, and their sum. For steps on the weights only distances are reported.
+    with its bound, and their sum. For steps on the weights, and for weight decay at depth 3 and more, only distances
+    are reported: from the lasso of the network's box without decay.
 
     Parameters
     ----------
@@ -306,9 +331,9 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
             _apart("distance of averaged flow and its limit's", first, s, rounding, _SECTION_7),
             _apart("distance of averaged flow and lasso", link, s, rounding, f"{_SECTION_3} and 7"),
         ]
-    elif flow.law == "descent":
+    elif flow is not limit:
         link = Distance(observed(flow, lasso, problem, s), np.full(s.size, np.nan))
-        checks.append(_apart("distance of averaged descent and lasso", link, s, rounding, "observed"))
+        checks.append(_apart(f"distance of averaged {_kind(flow)} and lasso", link, s, rounding, "observed"))
     spread = "std(y)" if problem.fit_intercept else "rms(y)"
     units = f"{_UNITS}\nDistances are root mean squares of fitted values, as shares of {spread}."
     title = f"{flow!r}\nagainst\n{lasso!r}"
@@ -319,6 +344,7 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
 _SECTION_3 = "docs/theory.md, section 3"
 _SECTION_6 = "docs/theory.md, section 6"
 _SECTION_7 = "docs/theory.md, section 7"
+_SECTION_8 = "docs/theory.md, section 8"
 
 
 def _apart(name: str, link: Distance, s: Floats, rounding: Floats, source: str) -> Check:
@@ -353,11 +379,15 @@ def _network_words(flow: Path, checks: Sequence[Check], spread: str) -> str:
         return f"NOT certified: {', '.join(failing)}."
     apart = checks[-1]
     bound = "" if apart.bound is None else f" (the bound there: {100 * apart.bound:.2g} %)"
-    what = "flow" if flow.law == "network" else "descent"
+    limits = " With weight decay at depth 3 and more no bound holds." if isinstance(flow.curve, Decayed) else ""
     return (
-        f"The averaged {what} of {flow.network!r} and the lasso are at most {100 * apart.value:.2g} % of {spread} "
-        f"apart, at s = {_short(apart.s)}{bound}."
+        f"The averaged {_kind(flow)} of {flow.network!r} and the lasso are at most {100 * apart.value:.2g} % of "
+        f"{spread} apart, at s = {_short(apart.s)}{bound}.{limits}"
     )
+
+
+def _kind(flow: Path) -> str:
+    return "flow" if flow.law == "network" else "descent"
 
 
 def _common_problem(flow: Path, lasso: Path) -> LeastSquares:

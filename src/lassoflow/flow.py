@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lassoflow.arrays import EPS, Floats, Ints, read_nonnegative
+from lassoflow.decay import decayed_flow
 from lassoflow.dense import Effort, Smooth, Stretch
 from lassoflow.network import Branches, Network
 from lassoflow.path import Frame, Path, Status
@@ -194,7 +195,8 @@ def gradient_flow(
     rtol : float
         Relative error of every coefficient above it, a step.
     weight_decay : float
-        lambda of ``(lambda / 2) (|u|^2 + |v|^2)`` for products, ``lambda |w|^2`` for squares.
+        lambda of ``(lambda / 2) (|u|^2 + |v|^2)`` for products, ``lambda |w|^2`` for squares, ``(lambda / 2) |w|^2``
+        at depth 3 and more. There it has no box of its own, and the path has the box without it (docs, section 8).
     callback : callable, optional
         Called with a :class:`FlowProgress` whenever the active set changes.
 
@@ -226,10 +228,14 @@ def gradient_flow(
     if not isinstance(network, Network):
         raise TypeError(f"network must be a network, such as PowerNetwork(depth=2, scale=1e-6); got {network!r}.")
     decay = read_nonnegative(weight_decay, "weight_decay")
-    box = network.box(problem.n_features, decay)
     rtol = read_nonnegative(rtol, "rtol")
     if not 1e-12 <= rtol <= 0.1:
         raise ValueError(f"rtol must lie between 1e-12 and 0.1; got {rtol!r}.")
+    if decay and network.depth > 2:
+        stop = None if until is None else read_nonnegative(until, "until")
+        report = callback and (lambda *at: callback(FlowProgress(*at)))
+        return decayed_flow(problem, network, decay, stop, rtol, report)
+    box = network.box(problem.n_features, decay)
     units = problem.units
     working_decay = float(units.working_penalty(decay))
     branches = network.branches(problem.n_features, working_decay).rescaled(
