@@ -73,8 +73,8 @@ class Chart(ABC):
         """y of coordinates that have grown and rest, after ``later`` decay times."""
 
     @abstractmethod
-    def log_grown(self, y: Floats) -> Floats:
-        """``log |phi|`` over the scale of these without what decays: what :meth:`log_phi` tends to."""
+    def held(self, limit: Floats) -> NDArray[np.bool_]:
+        """Which weights are not 0 at a critical point with coefficients of shape (d,): shape (layers, d)."""
 
     @abstractmethod
     def to_arrays(self) -> dict[str, Any]:
@@ -142,9 +142,9 @@ class PowerChart(Chart):
         size, more = np.abs(y), self.growth * later
         return np.sign(y) * (size + more + np.log1p(-np.exp(-size) * np.expm1(-more)))
 
-    def log_grown(self, y: Floats) -> Floats:
-        """See :meth:`Chart.log_grown`."""
-        return self._power * (_log_cosh(y / 2) + np.abs(y) / 2)
+    def held(self, limit: Floats) -> NDArray[np.bool_]:
+        """See :meth:`Chart.held`."""
+        return np.stack([limit > 0, limit < 0])
 
     def to_arrays(self) -> dict[str, Any]:
         """See :meth:`Chart.to_arrays`."""
@@ -210,9 +210,9 @@ class LayerChart(Chart):
         """See :meth:`Chart.advance`: the layers are as good as equal."""
         return y + np.sign(y) * later
 
-    def log_grown(self, y: Floats) -> Floats:
-        """See :meth:`Chart.log_grown`."""
-        return self.depth * (np.log(self._nu) + np.abs(y) - _LOG2)
+    def held(self, limit: Floats) -> NDArray[np.bool_]:
+        """See :meth:`Chart.held`."""
+        return np.broadcast_to(limit != 0, self.directions.shape)
 
     def to_arrays(self) -> dict[str, Any]:
         """See :meth:`Chart.to_arrays`."""

@@ -1,8 +1,8 @@
 """Gradient flow with weight decay at depth 3 and more: one equation a coordinate, by LSODA, until it rests.
 
-In the variable y of a chart, with s the lasso time and kappa the rate at which a free weight decays in it,
+In the variable y of a chart and the decay time ``tau = lambda t``, of which kappa pass per lasso time s,
 
-    y' = e^(-(D-2) kappa s) (dy / d theta) (r - M x),        x = e^(-D kappa s) phi(y)
+    dy / d tau = e^(-(D-2) tau) (dy / d theta) (r - M x) / kappa,        x = e^(-D tau) phi(y)
 
 (docs, section 8). There every coefficient ends as 0 or as a critical point of ``l(x) + (lambda c / 2) |x|^(2/D)``, c = 1
 for powers and L for L layers. The flow is at rest when what is left of it is below rtol: where a coordinate has
@@ -31,6 +31,8 @@ _SHARE = 0.05
 """Error of y a step over rtol: a relative error of y is one of log x, times D / (D - 2) or D, and errors add up."""
 _FINEST = 1e-13
 """What rounding leaves to a step."""
+_GROWN = 0.1
+"""Error of y over y, as a share of that of a small y: it grows to some 30."""
 _DEFECT = 50.0
 """How many times the error of a step its defect may be before the integration is not believed."""
 _RETRIES = 20
@@ -42,7 +44,7 @@ _UNSTABLE = 1e-10
 
 
 class System:
-    """The equation of the chart's variable, in working units."""
+    """The equation of the chart's variable over the decay time, in working units."""
 
     def __init__(self, problem: LeastSquares, chart: Chart, rate: float) -> None:
         self.chart, self.rate, self.n = chart, rate, problem.n_samples
@@ -54,45 +56,49 @@ class System:
         """The negative gradient ``r - M x``."""
         return self.X.T @ ((self.target - self.X @ x) / self.n)
 
-    def speed(self, s: float, y: Floats) -> Floats:
-        """``dy / d theta`` times the discount."""
-        return np.exp(self.chart.log_speed(y) - self.chart.discount * self.rate * s)
+    def speed(self, tau: float, y: Floats) -> Floats:
+        """``dy / d theta`` times the discount, over kappa."""
+        return np.exp(self.chart.log_speed(y) - self.chart.discount * tau - math.log(self.rate))
 
-    def derivative(self, s: float, y: Floats) -> Floats:
-        """y'."""
-        return self.speed(s, y) * self.push(self.coef(s, y))
+    def derivative(self, tau: float, y: Floats) -> Floats:
+        """``dy / d tau``."""
+        return self.speed(tau, y) * self.push(self.coef(tau, y))
 
-    def jacobian(self, s: float, y: Floats) -> Floats:
-        """The derivative of y' in y, shape (d, d)."""
-        speed, slope = self.speed(s, y), self.chart.coef_slope(y, np.asarray(self.rate * s))
+    def jacobian(self, tau: float, y: Floats) -> Floats:
+        """The derivative of ``dy / d tau`` in y, shape (d, d)."""
+        speed, slope = self.speed(tau, y), self.chart.coef_slope(y, np.asarray(tau))
         matrix = -speed[:, None] * self.M * slope
-        matrix[np.diag_indices_from(matrix)] += self.chart.speed_slope(y) * speed * self.push(self.coef(s, y))
+        matrix[np.diag_indices_from(matrix)] += self.chart.speed_slope(y) * speed * self.push(self.coef(tau, y))
         return matrix
 
-    def coef(self, s: float, y: Floats) -> Floats:
+    def coef(self, tau: float, y: Floats) -> Floats:
         """The coefficients x."""
-        return self.chart.coef(y, np.asarray(self.rate * s))
+        return self.chart.coef(y, np.asarray(tau))
 
     def sizes(self, until: float) -> Floats:
-        """What y is measured in, at most 1: how far the gradient at the start can move it."""
+        """What y is measured in, at most 1: how far the gradient at the start can move it, and what a fit takes."""
         start = self.chart.start
-        reach = np.abs(self.derivative(0.0, start)).max() / (self.chart.discount * self.rate + 1.0 / until)
+        reach = np.abs(self.derivative(0.0, start)).max() * min(until, 1.0 / self.chart.discount)
+        squares = np.diag(self.M)
+        single = np.divide(self.push(np.zeros_like(start)), squares, out=np.zeros_like(start), where=squares > 0)
+        fit = np.abs(single).max() / self.chart.coef_slope(start, np.zeros(()))  # small where the scale is large
         size = np.minimum(np.maximum(np.abs(start), reach), 1.0)
+        size = np.where(fit > 0, np.minimum(size, fit), size)
         return np.where(size > 0, size, 1.0)
 
-    def limit(self, s: float, y: Floats, size: Floats, rtol: float) -> Floats | None:
+    def limit(self, tau: float, y: Floats, size: Floats, rtol: float) -> Floats | None:
         """The critical point that the flow is within rtol of for good, with exact zeros: shape (d,). None if none."""
-        chart, rates = self.chart, self.derivative(s, y) / self.rate
-        grown = np.abs(rates) > chart.growth / 2
-        # an exponent of weights that rest moves at a known rate; the others have no push left
-        if (np.abs(np.abs(rates[grown]) - chart.growth) > 0.1 * chart.growth).any():
+        chart, rates = self.chart, np.abs(self.derivative(tau, y))
+        grown = rates > chart.growth / 2
+        if (np.abs(rates[grown] - chart.growth) > 0.1 * chart.growth).any():  # at rest it is chart.growth
             return None
-        x = self.coef(s, y)
+        x = self.coef(tau, y)
         limit = self._critical(x, grown)
         if limit is None or (np.abs(x - limit)[grown] > rtol * np.abs(limit[grown])).any():
             return None
-        left = np.abs(self.speed(s, y) * self.push(limit))[~grown] / (chart.discount * self.rate)
-        if (left > rtol * size[~grown]).any():
+        # what has not grown moves on by its discounted push, which goes from the present one to that at the limit
+        rates = np.maximum(rates, np.abs(self.speed(tau, y) * self.push(limit)))
+        if (rates / chart.discount > rtol * size)[~grown].any():
             return None
         return limit if self._stays(x, limit, grown) else None
 
@@ -175,60 +181,64 @@ def integrate(
     chart = chart_of(network, problem.n_features, math.log(2.0) * (units.design - units.target))
     rate = network.decay_factor * weight_decay * network.unit * float(units.time(1.0))
     if not 0.0 < rate < math.inf:
-        raise ValueError(f"weight_decay={weight_decay!r} per lasso time of {network!r} is beyond floating point.")
+        raise ValueError(f"weight_decay={weight_decay!r} over a lasso time of {network!r} is beyond floating point.")
     longest = _LONGEST / rate
     stop = math.inf if until is None else float(units.working_time(until))
     system, effort = System(problem, chart, rate), Effort()
+    last = min(rate * stop, _LONGEST)
     times, nodes, limit = [0.0], [], None
     with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # LSODA's, whose failures are seen below
-        size, tolerance = system.sizes(min(stop, longest)), max(_SHARE * rtol, _FINEST)
-        for s, y, rows in _steps(system, min(stop, longest), tolerance * size, effort):
-            times.append(s)
+        size, tolerance = system.sizes(last), max(_SHARE * rtol, _FINEST)
+        for tau, y, rows in _steps(system, last, tolerance, size, effort):
+            times.append(tau / rate)
             nodes.append(rows)
             if report and effort.steps % 20 == 0:
-                x = np.abs(system.coef(s, y))
-                report(effort.steps, float(units.time(s)), int((x > rtol * x.max(initial=0.0)).sum()))
-            limit = system.limit(s, y, size, rtol)
+                x = np.abs(system.coef(tau, y))
+                report(effort.steps, float(units.time(tau / rate)), int((x > rtol * x.max(initial=0.0)).sum()))
+            limit = system.limit(tau, y, size, rtol)
             if limit is not None:
                 break
-        if limit is None and times[-1] < min(stop, longest):
-            raise ArithmeticError(f"LSODA cannot go on with {network!r} at s = {float(units.time(times[-1])):.6g}.")
-    if limit is None and times[-1] < stop:
+    if limit is None and rate * times[-1] < last * (1 - 1e-12):
+        raise ArithmeticError(f"LSODA cannot go on with {network!r} at s = {float(units.time(times[-1])):.6g}.")
+    if limit is None and last < rate * stop:
         raise ArithmeticError(
             f"The flow of {network!r} has not come to rest after {_LONGEST:g} / weight_decay of training time; give "
-            f"until, at most {float(units.time(longest)):.4g}."
+            f"until, at most {float(units.time(_LONGEST / rate)):.4g}."
         )
     series = np.einsum("qk,pkd->pqd", FIT, np.reshape(nodes, (-1, DEGREE + 1, chart.start.size)))
     end = math.inf if until is None else until
     curve = Decayed(chart, units, weight_decay, rate, np.array(times), series, end, rtol, limit, effort)
-    _refuse_defect(system, curve, _DEFECT * tolerance * size, network)
+    _refuse_defect(system, curve, tolerance, size, network)
     return curve
 
 
-def _steps(system: System, stop: float, allowed: Floats, effort: Effort) -> Iterator[tuple[float, Floats, Floats]]:
+def _steps(
+    system: System, stop: float, tolerance: float, size: Floats, effort: Effort
+) -> Iterator[tuple[float, Floats, Floats]]:
     """Steps of LSODA until ``stop`` or its failure: times, y, and y at the step's Chebyshev points, (DEGREE + 1, d).
 
     Where a trial overflows LSODA lets NaN pass its error test; then it starts anew from the step before, carefully.
     """
-    s, y, first, retries = 0.0, system.chart.start, None, 0
-    while s < stop and retries < _RETRIES:
-        solver = LSODA(system.derivative, s, y, stop, first, rtol=_FINEST, atol=allowed, jac=system.jacobian)
+    errors = {"rtol": max(_GROWN * tolerance, _FINEST), "atol": tolerance * size}
+    tau, y, first, retries = 0.0, system.chart.start, None, 0
+    while tau < stop and retries < _RETRIES:
+        solver = LSODA(system.derivative, tau, y, stop, first, **errors, jac=system.jacobian)
+        before = effort.evaluations, effort.factorisations
         while solver.status == "running":
             solver.step()
-            if solver.status == "failed" or not np.isfinite(solver.y).all() or not solver.t > s:
+            effort.evaluations, effort.factorisations = before[0] + solver.nfev, before[1] + solver.nlu
+            if solver.status == "failed" or not np.isfinite(solver.y).all() or not solver.t > tau:
                 effort.rejected, retries = effort.rejected + 1, retries + 1
-                first = max(abs(solver.t - s) / 100.0, 1e-12 * s) or None
+                first = max(abs(solver.t - tau) / 100.0, 1e-12 * tau) or None
                 break
-            at = s + (NODES + 1.0) / 2 * (solver.t - s)
-            s, y, retries = float(solver.t), solver.y, 0
+            at = tau + (NODES + 1.0) / 2 * (solver.t - tau)
+            tau, y, retries = float(solver.t), solver.y, 0
             effort.steps += 1
-            yield s, y, solver.dense_output()(at).T
-        effort.evaluations += solver.nfev
-        effort.factorisations += solver.nlu
+            yield tau, y, solver.dense_output()(at).T
 
 
-def _refuse_defect(system: System, curve: Decayed, allowed: Floats, network: Network) -> None:
+def _refuse_defect(system: System, curve: Decayed, tolerance: float, size: Floats, network: Network) -> None:
     """Over every step, y must change by the integral of its derivative along the polynomials that are kept.
 
     Where the equation is stiff, an error of y makes a larger defect; an implicit Euler step tells by how much.
@@ -238,10 +248,11 @@ def _refuse_defect(system: System, curve: Decayed, allowed: Floats, network: Net
         half = (high - low) / 2
         at = low + half + half * nodes
         y = curve.variable(np.array([low, high, *at]))
-        slopes = [system.derivative(s, row) for s, row in zip(at, y[2:], strict=True)]
+        slopes = [curve.rate * system.derivative(curve.rate * s, row) for s, row in zip(at, y[2:], strict=True)]
+        allowed = _DEFECT * tolerance * (size + _GROWN * np.abs(y[1]))
         defect = y[1] - y[0] - half * (weights @ np.array(slopes))
         if (np.abs(defect) > allowed).any():
-            step = np.eye(defect.size) - (high - low) * system.jacobian(high, y[1])
+            step = np.eye(defect.size) - curve.rate * (high - low) * system.jacobian(curve.rate * high, y[1])
             defect = np.linalg.solve(step, defect)
         if not (np.abs(defect) <= allowed).all():
             raise ArithmeticError(

@@ -193,13 +193,13 @@ class Decayed:
     def _weights(self, at: Floats) -> Floats:
         early, later = self._split(at)
         later = np.minimum(later, 800.0)  # by then a weight that decays is below the smallest float
-        y = self.variable(early)
-        if self.limit is not None:  # what has grown stays: y moves on as the others decay
-            last = self.chart.log_scale - self.chart.depth * self.rate * early[:, None] + self.chart.log_grown(y)
-            apart = np.log(np.abs(np.where(self.limit != 0, self.limit, 1.0))) - last  # within rtol
-            moved = self.chart.advance(y, later + apart / self.chart.depth)
-            y = np.where((self.limit != 0) & (later > 0), moved, y)
-        return self.chart.weights(y, self.rate * early[:, None] + later)
+        y, decayed = self.variable(early), self.rate * early[:, None] + later
+        if self.limit is None:
+            return self.chart.weights(y, decayed)
+        y = np.where(self.limit != 0, self.chart.advance(y, later), y)  # the smaller weights decay, the others stay
+        weights = self.chart.weights(y, decayed)
+        held = self.chart.held(self.limit) & (later > 0)[..., None]
+        return np.where(held, np.sign(weights) * np.abs(self.limit) ** (1.0 / self.chart.depth), weights)
 
     @cached_property
     def _averages(self) -> Floats:
