@@ -200,7 +200,7 @@ def _certify_network(path: Path) -> Certificate:
 def _certify_decayed(path: Path, curve: Decayed) -> Certificate:
     """The flow of the regularised loss: how it falls, and that it ends in a critical point."""
     found, allowed = descent(path), 10 * curve.rtol
-    bound = np.full(found.s.size, allowed)
+    bound = np.full(found.s.size, allowed + found.rounding)
     checks = [
         _worst("rise of the regularised loss", found.rise, bound, found.s, _SECTION_8),
         _worst("its fall against int |gradient|^2", found.defect, bound, found.s, _SECTION_8),
@@ -212,7 +212,7 @@ def _certify_decayed(path: Path, curve: Decayed) -> Certificate:
     good = all(check.holds is not False for check in checks)
     flows = f"{'is' if good else 'is NOT'} the gradient flow of its regularised loss"
     summary = f"{path.name.capitalize()} with weight_decay={curve.weight_decay:g} {flows}."
-    units = "Losses are shares of that at the start, the gradient one of its two terms."
+    units = "Rise and fall are shares of the whole fall of the loss, the gradient one of its two terms."
     none = np.zeros(0)
     return Certificate(f"Certificate of {path!r}", summary, units, tuple(checks), none, none, none)
 

@@ -70,7 +70,7 @@ class Chart(ABC):
 
     @abstractmethod
     def advance(self, y: Floats, later: Floats) -> Floats:
-        """y of coordinates that have grown and rest, after ``later`` decay times."""
+        """The y of coordinates that have grown and rest, after ``later`` decay times."""
 
     @abstractmethod
     def held(self, limit: Floats) -> NDArray[np.bool_]:

@@ -4,8 +4,8 @@ In the variable y of a chart and the decay time ``tau = lambda t``, of which kap
 
     dy / d tau = e^(-(D-2) tau) (dy / d theta) (r - M x) / kappa,        x = e^(-D tau) phi(y)
 
-(docs, section 8). There every coefficient ends as 0 or as a critical point of ``l(x) + (lambda c / 2) |x|^(2/D)``, c = 1
-for powers and L for L layers. The flow is at rest when what is left of it is below rtol: where a coordinate has
+(docs, section 8). There every coefficient ends as 0 or in a critical point of ``l(x) + (lambda c / 2) |x|^(2/D)``,
+c = 1 for powers and L for L layers. The flow is at rest when what is left of it is below rtol: where a coordinate has
 grown, Newton's method finds the critical point; where it has not, the discounted gradient has no push left.
 """
 
@@ -81,7 +81,8 @@ class System:
         reach = np.abs(self.derivative(0.0, start)).max() * min(until, 1.0 / self.chart.discount)
         squares = np.diag(self.M)
         single = np.divide(self.push(np.zeros_like(start)), squares, out=np.zeros_like(start), where=squares > 0)
-        fit = np.abs(single).max() / self.chart.coef_slope(start, np.zeros(()))  # small where the scale is large
+        with np.errstate(divide="ignore"):
+            fit = np.abs(single).max() / self.chart.coef_slope(start, np.zeros(()))  # small where the scale is large
         size = np.minimum(np.maximum(np.abs(start), reach), 1.0)
         size = np.where(fit > 0, np.minimum(size, fit), size)
         return np.where(size > 0, size, 1.0)
@@ -182,7 +183,6 @@ def integrate(
     rate = network.decay_factor * weight_decay * network.unit * float(units.time(1.0))
     if not 0.0 < rate < math.inf:
         raise ValueError(f"weight_decay={weight_decay!r} over a lasso time of {network!r} is beyond floating point.")
-    longest = _LONGEST / rate
     stop = math.inf if until is None else float(units.working_time(until))
     system, effort = System(problem, chart, rate), Effort()
     last = min(rate * stop, _LONGEST)
@@ -230,7 +230,7 @@ def _steps(
             effort.evaluations, effort.factorisations = before[0] + solver.nfev, before[1] + solver.nlu
             if solver.status == "failed" or not np.isfinite(solver.y).all() or not solver.t > tau:
                 effort.rejected, retries = effort.rejected + 1, retries + 1
-                first = max(abs(solver.t - tau) / 100.0, 1e-12 * tau) or None
+                first = min(max(abs(solver.t - tau) / 100.0, 1e-12 * tau), stop - tau) or None
                 break
             at = tau + (NODES + 1.0) / 2 * (solver.t - tau)
             tau, y, retries = float(solver.t), solver.y, 0

@@ -141,11 +141,9 @@ class Decayed:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Decayed:
         """The curve that :meth:`to_arrays` wrote."""
-        numbers = (float(arrays[name]) for name in ("stop", "rtol"))
-        decay, rate = float(arrays["weight_decay"]), float(arrays["rate"])
-        units = Units(*arrays["units"].tolist())
-        steps = arrays["times"], arrays["series"]
-        return cls(chart_from_arrays(arrays), units, decay, rate, *steps, *numbers, limit=arrays.get("limit"))
+        decay, rate, stop, rtol = (float(arrays[name]) for name in ("weight_decay", "rate", "stop", "rtol"))
+        chart, units = chart_from_arrays(arrays), Units(*arrays["units"].tolist())
+        return cls(chart, units, decay, rate, arrays["times"], arrays["series"], stop, rtol, arrays.get("limit"))
 
     # -- in working units -----------------------------------------------------------------------------------------
 
@@ -162,7 +160,7 @@ class Decayed:
         return self._blocks(at, self._weights)
 
     def variable(self, at: Floats) -> Floats:
-        """y at times up to the last step: shape (m, d)."""
+        """The chart's y at times up to the last step: shape (m, d)."""
         if self.times.size == 1:
             return np.repeat(self.chart.start[None], at.size, axis=0)
         step = self._step(at)
@@ -180,7 +178,7 @@ class Decayed:
     def _coef(self, at: Floats) -> Floats:
         early, later = self._split(at)
         x = self.chart.coef(self.variable(early), self.rate * early[:, None]) * np.exp(-self.chart.depth * later)
-        return x if self.limit is None else np.where((self.limit != 0) & (later > 0), self.limit, x)
+        return x if self.limit is None else np.where((self.limit != 0) & (later > 0), self.limit, x + 0.0)
 
     def _log_abs(self, at: Floats) -> Floats:
         early, later = self._split(at)
@@ -203,7 +201,7 @@ class Decayed:
 
     @cached_property
     def _averages(self) -> Floats:
-        """z / s at the ends of the steps, shape (p + 1, d)."""
+        """Averages at the ends of the steps, shape (p + 1, d)."""
         rows = [self._mean(self.times[:1], self.times[:1])]
         size = max(1, _BLOCK // (self.chart.start.size * _GAUSS.size))
         for first in range(0, self.times.size - 1, size):

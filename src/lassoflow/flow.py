@@ -233,8 +233,8 @@ def gradient_flow(
         raise ValueError(f"rtol must lie between 1e-12 and 0.1; got {rtol!r}.")
     if decay and network.depth > 2:
         stop = None if until is None else read_nonnegative(until, "until")
-        report = callback and (lambda *at: callback(FlowProgress(*at)))
-        return decayed_flow(problem, network, decay, stop, rtol, report)
+        told = None if callback is None else (lambda *at: callback(FlowProgress(*at)))
+        return decayed_flow(problem, network, decay, stop, rtol, told)
     box = network.box(problem.n_features, decay)
     units = problem.units
     working_decay = float(units.working_penalty(decay))

@@ -24,11 +24,15 @@ _BLOCK = 2**20
 
 
 class Descent(NamedTuple):
-    """Along the ends of steps s of shape (k,): the rise of E over a step and the defect of its balance, over E(w(0))."""
+    """Along the ends of steps s of shape (k,), as shares of the whole fall of E.
+
+    By how much E rises over a step, the defect of its balance, and what of both may be rounding.
+    """
 
     s: Floats
     rise: Floats
     defect: Floats
+    rounding: float
 
 
 def descent(flow: Path) -> Descent:
@@ -39,8 +43,9 @@ def descent(flow: Path) -> Descent:
     nodes = (at[:-1] + half)[:, None] + half[:, None] * _GAUSS
     speed = _along(flow, nodes.ravel(), 1).reshape(nodes.shape)
     lost = np.concatenate([[0.0], np.cumsum(half * (speed @ _WEIGHTS))]) * curve.chart.network.unit
-    start = energy[0] or 1.0
-    return Descent(curve.mesh[1:], np.diff(energy) / start, np.abs(energy[0] - energy - lost)[1:] / start)
+    whole = max(energy[0] - energy.min(), EPS * energy[0]) or 1.0
+    rounding = EPS * problem.n_samples * energy[0] / whole
+    return Descent(curve.mesh[1:], np.diff(energy) / whole, np.abs(energy[0] - energy - lost)[1:] / whole, rounding)
 
 
 def end_gradient(flow: Path) -> tuple[float, float]:

@@ -29,10 +29,10 @@ STAGES = 8
 
 @dataclass(frozen=True)
 class Spec:
-    """A network: ``kind`` is "product" (u v), "square" (u^2), "power" (u^depth - v^depth) or "layers" (u_1 ... u_depth).
+    """A network: ``kind`` is "product" (u v), "square" (u^2), "power" (u^depth - v^depth), "layers" (u_1 ... u_depth).
 
     Give ``scale`` or ``log_scale``; ``first`` and ``second`` are b and c of a product, ``first`` the shape of a square
-    or the directions of layers, of shape (depth,) or (depth, d). Layers are for :func:`train` only.
+    or the directions of layers, of shape (depth,) or (depth, d). Layers, at least three, are for :func:`train` only.
     """
 
     kind: str
@@ -102,8 +102,8 @@ def train(
     with mp.workdps(digits):
         M, r = _data(X, y)
         d = len(r)
-        single = spec.kind == "product" or spec.depth > 2  # (weight_decay / 2) |w|^2, not weight_decay |w|^2
-        layers, decay = _start(spec, d), mpf(weight_decay) * (1 if single else 2)
+        double = spec.depth == 2 and spec.kind != "product"  # weight_decay |w|^2, not (weight_decay / 2) |w|^2
+        layers, decay = _start(spec, d), mpf(weight_decay) * (2 if double else 1)
         t, z, steps = mpf(0), [mpf(0)] * d, 0
         moments, weights = [], []
         for s in times:
