@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from lassoflow.arrays import Floats
 from lassoflow.checks import Certificate, Check, short
+from lassoflow.decayed import Decayed
 from lassoflow.dense import Smooth
 from lassoflow.distances import Distance, limit_to_lasso, network_to_limit, observed, times
 from lassoflow.mirror import (
@@ -33,6 +34,7 @@ from lassoflow.objective import OBJECTIVE_UNITS, section, theorem_lines
 from lassoflow.optimality import EXACT, duality_gap, gap_rounding, kkt_rounding, kkt_violation
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
+from lassoflow.regularised import descent, end_gradient
 from lassoflow.walk import beside, lasso_path, limit_flow
 
 
@@ -72,6 +74,8 @@ def certify(path: Path, s: ArrayLike | None = None) -> Certificate:
     """
     path = path.averaged() if path.law == "lasso" else path.instantaneous()
     path.require_problem("a certificate")
+    if isinstance(path.curve, Decayed):
+        return _certify_decayed(path, path.curve)
     if path.law == "network":
         return _certify_network(path)
     if path.law == "descent":
@@ -124,6 +128,26 @@ def _rate_checks(path: Path, rounding: float) -> list[Check]:
         holds = own <= other + rounding * abs(other)
         checks.append(Check("D_Q of the end, of another solution", own, other, None, holds, _SECTION_6))
     return checks
+
+
+def _certify_decayed(path: Path, curve: Decayed) -> Certificate:
+    """The flow of the regularised loss: how it falls, and that it ends in a critical point."""
+    found, allowed = descent(path), 10 * curve.rtol
+    bound = np.full(found.s.size, allowed + found.rounding)
+    checks = [
+        _worst("rise of the regularised loss", found.rise, bound, found.s, _SECTION_11),
+        _worst("its fall against int |gradient|^2", found.defect, bound, found.s, _SECTION_11),
+    ]
+    if path.status == "complete":
+        value, rounding = end_gradient(path)
+        allowed = max(allowed, rounding)
+        checks.append(Check("its gradient at the end", value, allowed, None, value <= allowed, _SECTION_11))
+    good = all(check.holds is not False for check in checks)
+    flows = f"{'is' if good else 'is NOT'} the gradient flow of its regularised loss"
+    summary = f"{path.name.capitalize()} with weight_decay={curve.weight_decay:g} {flows}."
+    units = "Rise and fall are shares of the whole fall of the loss, the gradient one of its two terms."
+    none = np.zeros(0)
+    return Certificate(f"Certificate of {path!r}", summary, units, tuple(checks), none, none, none)
 
 
 def _rate_check(name: str, rate: Rate) -> Check:
@@ -201,7 +225,8 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
 
     The flow of a finite network is one link further away: from its limit flow, in the network's own box, by at most
     ``(1/s) (2 int_0^s q)^(1/2)`` with the q of docs, section 7, computed along the flow. The chain is both links, each
-    with its bound, and their sum. For steps on the weights only distances are reported.
+    with its bound, and their sum. For steps on the weights, and for weight decay at depth 3 and more, only distances
+    are reported: from the lasso of the network's box without decay.
 
     For the limit flow and networks of depth 2 there are also the two sides of Berthier's (2025) Theorem 2.2, or 3.2
     where coefficients are positive: the gap in the lasso's objective, as a share of the loss at zero, z-down and eta.
@@ -263,9 +288,9 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
             _apart("distance of averaged flow and its limit's", first, s, rounding, _SECTION_7),
             _apart("distance of averaged flow and lasso", link, s, rounding, f"{_SECTION_3} and 7"),
         ]
-    elif flow.law == "descent":
+    elif flow is not limit:
         link = Distance(observed(flow, lasso, problem, s), np.full(s.size, np.nan))
-        checks.append(_apart("distance of averaged descent and lasso", link, s, rounding, "observed"))
+        checks.append(_apart(f"distance of averaged {_kind(flow)} and lasso", link, s, rounding, "observed"))
     spread = "std(y)" if problem.fit_intercept else "rms(y)"
     units = f"{_UNITS}\nDistances are root mean squares of fitted values, as shares of {spread}." + (
         OBJECTIVE_UNITS if objective else ""
@@ -278,6 +303,7 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
 _SECTION_3 = "docs/theory.md, section 3"
 _SECTION_6 = "docs/theory.md, section 6"
 _SECTION_7 = "docs/theory.md, section 7"
+_SECTION_11 = "docs/theory.md, section 11"
 
 
 def _apart(name: str, link: Distance, s: Floats, rounding: Floats, source: str) -> Check:
@@ -312,11 +338,15 @@ def _network_words(flow: Path, checks: Sequence[Check], spread: str) -> str:
         return f"NOT certified: {', '.join(failing)}."
     apart = checks[-1]
     bound = "" if apart.bound is None else f" (the bound there: {100 * apart.bound:.2g} %)"
-    what = "flow" if flow.law == "network" else "descent"
+    limits = " With weight decay at depth 3 and more no bound holds." if isinstance(flow.curve, Decayed) else ""
     return (
-        f"The averaged {what} of {flow.network!r} and the lasso are at most {100 * apart.value:.2g} % of {spread} "
-        f"apart, at s = {short(apart.s)}{bound}."
+        f"The averaged {_kind(flow)} of {flow.network!r} and the lasso are at most {100 * apart.value:.2g} % of "
+        f"{spread} apart, at s = {short(apart.s)}{bound}.{limits}"
     )
+
+
+def _kind(flow: Path) -> str:
+    return "flow" if flow.law == "network" else "descent"
 
 
 def _common_problem(flow: Path, lasso: Path) -> LeastSquares:

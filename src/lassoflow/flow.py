@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgWarning
 
 from lassoflow.arrays import EPS, Floats, Ints, read_nonnegative
+from lassoflow.decay import decayed_flow
 from lassoflow.dense import Effort, Smooth, Stretch
 from lassoflow.network import Branches, Maps, Network
 from lassoflow.path import Frame, Path, Status
@@ -175,7 +176,12 @@ class _Integration:
         gram, block = self._products(index, sign, rest)
         others = stepping.Others(self.r[rest], -self._gradient_of(frozen)[rest], b.upper[rest], b.lower[rest], block)
         limits = stepping.Limits(
-            _LOCAL * self.rtol, self.size, self.threshold, max(self.leave, self._noise()), self.steepest, 1e-10 * self.fastest
+            _LOCAL * self.rtol,
+            self.size,
+            self.threshold,
+            max(self.leave, self._noise()),
+            self.steepest,
+            1e-10 * self.fastest,
         )
         maps, found, r = b.on(index, least=1e-20 * self.size), [], sign * self.r[index]
         gap, z, why = active.gap, sign * self.z[index], stepping.FULL
@@ -273,7 +279,8 @@ def gradient_flow(
     rtol : float
         Relative error of every coefficient above it, a step.
     weight_decay : float
-        lambda of ``(lambda / 2) (|u|^2 + |v|^2)`` for products, ``lambda |w|^2`` for squares.
+        lambda of ``(lambda / 2) (|u|^2 + |v|^2)`` for products, ``lambda |w|^2`` for squares, ``(lambda / 2) |w|^2``
+        at depth 3 and more. There it has no box of its own, and the path has the box without it (docs, section 11).
     callback : callable, optional
         Called with a :class:`FlowProgress` whenever the active set changes.
 
@@ -310,10 +317,14 @@ def gradient_flow(
     if not isinstance(network, Network):
         raise TypeError(f"network must be a network, such as PowerNetwork(depth=2, scale=1e-6); got {network!r}.")
     decay = read_nonnegative(weight_decay, "weight_decay")
-    box = network.box(problem.n_features, decay)
     rtol = read_nonnegative(rtol, "rtol")
     if not 1e-12 <= rtol <= 0.1:
         raise ValueError(f"rtol must lie between 1e-12 and 0.1; got {rtol!r}.")
+    if decay and network.depth > 2:
+        stop = None if until is None else read_nonnegative(until, "until")
+        told = None if callback is None else (lambda *at: callback(FlowProgress(*at)))
+        return decayed_flow(problem, network, decay, stop, rtol, told)
+    box = network.box(problem.n_features, decay)
     units = problem.units
     working_decay = float(units.working_penalty(decay))
     branches = network.branches(problem.n_features, working_decay).rescaled(

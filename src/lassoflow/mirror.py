@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lassoflow.arrays import Floats
+from lassoflow.decayed import Decayed
 from lassoflow.dense import Smooth
 from lassoflow.network import Network
 from lassoflow.path import Path
@@ -155,6 +156,8 @@ def weights(flow: Path, s: ArrayLike) -> Floats:
 def _parts(flow: Path) -> tuple[Network, LeastSquares]:
     if flow.network is None:
         raise ValueError(f"{flow.name.capitalize()} is not the path of a network.")
+    if isinstance(flow.curve, Decayed):
+        raise ValueError("With weight decay at depth 3 and more the flow is no mirror flow; it has no such rate.")
     return flow.network, flow.require_problem("a rate")
 
 

@@ -19,6 +19,7 @@ from lassoflow.archive import read_arrays, write_arrays
 from lassoflow.arrays import Floats, read_matrix, read_nonnegative
 from lassoflow.box import Box
 from lassoflow.curve import Curve, Polygon, Side
+from lassoflow.decayed import Decayed
 from lassoflow.dense import Smooth
 from lassoflow.network import Network
 from lassoflow.problem import LeastSquares
@@ -401,6 +402,8 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | None) 
     curve: Curve
     if "stretches" in arrays:
         curve = Smooth.from_arrays(arrays, problem)
+    elif "chart" in arrays:
+        curve = Decayed.from_arrays(arrays)
     elif "steps" in arrays:
         curve = Recorded.from_arrays(arrays)
     else:

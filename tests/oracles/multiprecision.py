@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 
 import numpy as np
 from mpmath import mp, mpf
@@ -29,9 +29,10 @@ STAGES = 8
 
 @dataclass(frozen=True)
 class Spec:
-    """A network: ``kind`` is "product" (u v), "square" (u^2) or "power" (u^depth - v^depth).
+    """A network: ``kind`` is "product" (u v), "square" (u^2), "power" (u^depth - v^depth), "layers" (u_1 ... u_depth).
 
-    Give ``scale`` or ``log_scale``; ``first`` and ``second`` are b and c of a product, ``first`` the shape of a square.
+    Give ``scale`` or ``log_scale``; ``first`` and ``second`` are b and c of a product, ``first`` the shape of a square
+    or the directions of layers, of shape (depth,) or (depth, d). Layers, at least three, are for :func:`train` only.
     """
 
     kind: str
@@ -51,6 +52,8 @@ class Spec:
         """Lasso time per training time."""
         if self.kind == "product":
             return 2 / -self.log
+        if self.kind == "layers":
+            return mp.exp(self.log * (self.depth - 2) / self.depth)
         if self.depth == 2:
             return 4 / -self.log
         return self.depth * (self.depth - 2) * mp.exp(self.log * (self.depth - 2) / self.depth)
@@ -99,7 +102,8 @@ def train(
     with mp.workdps(digits):
         M, r = _data(X, y)
         d = len(r)
-        layers, decay = _start(spec, d), mpf(weight_decay) * (1 if spec.kind == "product" else 2)
+        double = spec.depth == 2 and spec.kind != "product"  # weight_decay |w|^2, not (weight_decay / 2) |w|^2
+        layers, decay = _start(spec, d), mpf(weight_decay) * (2 if double else 1)
         t, z, steps = mpf(0), [mpf(0)] * d, 0
         moments, weights = [], []
         for s in times:
@@ -124,6 +128,8 @@ def _start(spec: Spec, d: int) -> list[Vector]:
         return [[root * b for b in _spread(spec.first, d)], [root * c for c in _spread(spec.second, d)]]
     if spec.kind == "square":
         return [[root * b for b in _spread(spec.first, d)]]
+    if spec.kind == "layers":
+        return [[root * b for b in _spread(direction, d)] for direction in spec.first]
     return [[root] * d, [root] * d]
 
 
@@ -139,13 +145,10 @@ def _coefficients(spec: Spec, layers: list[list[Vector]]) -> list[Vector]:
         return [_times(a[: k + 1], b[: k + 1]) for k in range(len(a))]
 
     def power(a: Vector) -> Vector:
-        total = a
-        for _ in range(spec.depth - 1):
-            total = product(total, a)
-        return total
+        return reduce(product, [a] * spec.depth)
 
-    if spec.kind == "product":
-        return [product(u, v) for u, v in zip(*layers, strict=True)]
+    if spec.kind in ("product", "layers"):
+        return [reduce(product, factors) for factors in zip(*layers, strict=True)]
     if spec.kind == "square":
         return [product(u, u) for u in layers[0]]
     return [[a - b for a, b in zip(power(u), power(v), strict=True)] for u, v in zip(*layers, strict=True)]
@@ -158,6 +161,7 @@ def _taylor(
     d, n_layers = len(r), len(start)
     layers = [[[w] for w in layer] for layer in start]
     powers = [[[[w ** (e + 1)] for e in range(spec.depth)] for w in layer] for layer in start]  # w, w^2, ..., w^D
+    heads, tails, others = ([[[] for _ in range(d)] for _ in layers] for _ in range(3))  # products of layers
     x: list[Vector] = [[] for _ in range(d)]
     g: list[Vector] = [[] for _ in range(d)]
     for k in range(ORDER):
@@ -166,6 +170,12 @@ def _taylor(
                 x[j].append(_times(layers[0][j], layers[1][j]))
             elif spec.kind == "square":
                 x[j].append(_times(layers[0][j], layers[0][j]))
+            elif spec.kind == "layers":
+                for i in range(n_layers):  # u_1 ... u_i and u_i ... u_L
+                    heads[i][j].append(_times(heads[i - 1][j], layers[i][j]) if i else layers[i][j][k])
+                    m = n_layers - 1 - i
+                    tails[m][j].append(_times(tails[m + 1][j], layers[m][j]) if i else layers[m][j][k])
+                x[j].append(heads[-1][j][k])
             else:
                 x[j].append(powers[0][j][-1][k] - powers[1][j][-1][k])
         now = [x[j][k] for j in range(d)]
@@ -176,6 +186,11 @@ def _taylor(
                 slopes = [_times(layers[1][j], g[j]), _times(layers[0][j], g[j])]
             elif spec.kind == "square":
                 slopes = [2 * _times(layers[0][j], g[j])]
+            elif spec.kind == "layers":
+                for i in range(n_layers):  # all layers but one
+                    ends = [part[j] for part in (*heads[i - 1 : i], *tails[i + 1 : i + 2])]
+                    others[i][j].append(_times(*ends) if len(ends) == 2 else ends[0][k])
+                slopes = [_times(others[i][j], g[j]) for i in range(n_layers)]
             else:
                 slopes = [sign * spec.depth * _times(powers[i][j][-2], g[j]) for i, sign in enumerate((1, -1))]
             for i in range(n_layers):
