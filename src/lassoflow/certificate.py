@@ -35,6 +35,7 @@ from lassoflow.optimality import EXACT, duality_gap, gap_rounding, kkt_rounding,
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
 from lassoflow.regularised import descent, end_gradient
+from lassoflow.vanishing import Vanishing
 from lassoflow.walk import beside, lasso_path, limit_flow
 
 
@@ -76,6 +77,8 @@ def certify(path: Path, s: ArrayLike | None = None) -> Certificate:
     path.require_problem("a certificate")
     if isinstance(path.curve, Decayed):
         return _certify_decayed(path, path.curve)
+    if isinstance(path.curve, Vanishing):
+        return _certify_vanishing(path, path.curve)
     if path.law == "network":
         return _certify_network(path)
     if path.law == "descent":
@@ -128,6 +131,22 @@ def _rate_checks(path: Path, rounding: float) -> list[Check]:
         holds = own <= other + rounding * abs(other)
         checks.append(Check("D_Q of the end, of another solution", own, other, None, holds, _SECTION_6))
     return checks
+
+
+def _certify_vanishing(path: Path, curve: Vanishing) -> Certificate:
+    """The limit flow as the answer: its own law, and how far the network's flow may be from it."""
+    limit = replace(path, curve=curve.polygon, law="flow")
+    first = path.knots[:1]
+    bound = curve.bound(path.require_problem("a bound"), first)
+    name = "distance of averaged flow and its limit's"
+    checks = [
+        *_law_checks(limit, _sample(limit)),
+        _worst(name, bound, np.full(first.size, curve.rtol), first, _SECTION_7),
+    ]
+    good = all(check.holds is not False for check in checks)
+    summary = f"The gradient flow of {path.network!r} {'is' if good else 'is NOT'} its limit flow, to rtol."
+    none = np.zeros(0)
+    return Certificate(f"Certificate of {path!r}", summary, _UNITS, tuple(checks), none, none, none)
 
 
 def _certify_decayed(path: Path, curve: Decayed) -> Certificate:
@@ -279,10 +298,11 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
         *objective,
         _apart(f"distance of averaged {which} and lasso", link, s, rounding, _SECTION_3),
     ]
-    if isinstance(flow.curve, Smooth) and s.size:
-        size = np.linalg.norm(problem.fitted(flow.average(s, side="left")), axis=1) / np.linalg.norm(problem.target)
-        rounding = np.maximum(rounding, 10 * flow.curve.rtol * size)  # the flow itself is known to that
-        first = network_to_limit(flow, limit, problem, s)
+    first = _from_limit(flow, limit, problem, s)
+    if first is not None:
+        if isinstance(flow.curve, Smooth):  # the flow itself is known to a few rtol of its size
+            size = np.linalg.norm(problem.fitted(flow.average(s, side="left")), axis=1) / np.linalg.norm(problem.target)
+            rounding = np.maximum(rounding, 10 * flow.curve.rtol * size)
         link = Distance(observed(flow, lasso, problem, s), first.bound + link.bound)
         checks += [
             _apart("distance of averaged flow and its limit's", first, s, rounding, _SECTION_7),
@@ -298,6 +318,13 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     title = f"{flow!r}\nagainst\n{lasso!r}"
     words = _words(until, end, checks, spread) if flow is limit else _network_words(flow, checks, spread)
     return Certificate(title, words, units, tuple(checks), s, *link)
+
+
+def _from_limit(flow: Path, limit: Path, problem: LeastSquares, s: Floats) -> Distance | None:
+    """The first link of the chain; None where no bound is known, or nothing to be bounded."""
+    if isinstance(flow.curve, Vanishing):
+        return Distance(observed(flow, limit, problem, s), flow.curve.bound(problem, s))
+    return network_to_limit(flow, limit, problem, s) if isinstance(flow.curve, Smooth) and s.size else None
 
 
 _SECTION_3 = "docs/theory.md, section 3"

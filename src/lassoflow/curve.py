@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -72,6 +72,13 @@ class Polygon:
     def mesh(self) -> Floats:
         """See :attr:`Curve.mesh`."""
         return self.knots
+
+    def until(self, stop: float) -> Polygon:
+        """The curve up to a time."""
+        kept = int(np.searchsorted(self.knots, stop))
+        return replace(
+            self, knots=self.knots[:kept], averages=self.averages[: kept + 1], slopes=self.slopes[: kept + 1], stop=stop
+        )
 
     def slope(self, s: Floats, side: Side) -> Floats:
         """z'(s) for s of shape (m,): shape (m, d)."""

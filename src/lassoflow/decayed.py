@@ -97,6 +97,12 @@ class Decayed:
         mesh = self.mesh[1:]
         return mesh[np.unique(np.linspace(0, mesh.size - 1, _ROWS).astype(np.intp))] if mesh.size else mesh
 
+    def until(self, stop: float) -> Decayed:
+        """The curve up to a time."""
+        kept = max(1, int(np.searchsorted(self.mesh, stop)))
+        parts = self.times[: kept + 1], self.series[:kept]
+        return Decayed(self.chart, self.units, self.weight_decay, self.rate, *parts, stop, self.rtol, None, self.effort)
+
     def active(self) -> NDArray[np.bool_]:
         """Which coordinates are ever above rtol of the largest coefficient, shape (d,)."""
         largest = np.abs(self.slope(self.mesh)).max(axis=0)

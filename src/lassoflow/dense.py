@@ -136,7 +136,14 @@ class Smooth:
     def mesh(self) -> Floats:
         """Ends of all steps, in the user's units, increasing, shape (p,)."""
         times = [stretch.origin + stretch.times for stretch in self.stretches]
-        return np.unique(np.asarray(self.units.time(np.concatenate([np.zeros(0), *times])), dtype=np.float64))
+        ends = np.asarray(self.units.time(np.concatenate([np.zeros(0), *times])), dtype=np.float64)
+        return np.unique(ends[ends <= self.stop])
+
+    def until(self, stop: float) -> Smooth:
+        """The curve up to a time."""
+        at = float(self.units.working_time(stop))
+        kept = [stretch for stretch in self.stretches if stretch.origin < at]
+        return Smooth(self.problem, self.units, self.branches, kept, stop, self.rtol, self.at_rest, self.effort)
 
     def active(self) -> NDArray[np.bool_]:
         """Which coordinates are ever active, shape (d,)."""

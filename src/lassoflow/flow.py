@@ -10,251 +10,31 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import LinAlgWarning
+from scipy.optimize import brentq
 
-from lassoflow.arrays import EPS, Floats, Ints, read_nonnegative
+from lassoflow.arrays import read_nonnegative
+from lassoflow.box import Box
+from lassoflow.curve import Curve, Polygon
 from lassoflow.decay import decayed_flow
-from lassoflow.dense import Effort, Smooth, Stretch
-from lassoflow.network import Branches, Maps, Network
+from lassoflow.dense import Smooth
+from lassoflow.integration import FlowProgress, Integration
+from lassoflow.network import Network, PowerNetwork
 from lassoflow.path import Frame, Path, Status
 from lassoflow.problem import LeastSquares
+from lassoflow.vanishing import Vanishing, distance_factor
+from lassoflow.walk import limit_flow
 
-if TYPE_CHECKING:  # numba takes a while to import
-    from lassoflow.kernels import Gram
-
-_SMALL = 1e-3
-"""Share of rtol, of the coefficients' size, from which on a coordinate takes part."""
-_WIDE = 1.5
-"""Active coordinates per sample from which on the steps solve in the samples."""
-_LOCAL = 1.5
-"""Error allowed in a step over rtol: flows are contractive, and what is left in the end is a few rtol inside a jump."""
-_LEAVE = 0.01
-"""Share of that below which it no longer does."""
-_LARGE = 60
-"""Unknowns of the linear systems from which on explicit steps are considered."""
-_CHUNK = 32
-"""Steps after which that is considered anew."""
-
+_BLOCK = 256
+"""How many times a loss is computed at once."""
 _UNCERTAIN = (
     "The columns of the support depend on each other so nearly that rounding ends the flow short of where it tends "
     "to, by a share of {:.1g} of its largest coefficient; its fitted values are as exact as ever."
 )
-
-
-class FlowProgress(NamedTuple):
-    """What a ``callback`` is told: the steps so far, the time, and how many coordinates are active."""
-
-    steps: int
-    s: float
-    n_active: int
-
-
-@dataclass
-class _Active:
-    """The coordinates that are integrated: their faces, gaps and cumulated coefficients times the sign."""
-
-    index: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
-    sign: Floats = field(default_factory=lambda: np.zeros(0))
-    gap: Floats = field(default_factory=lambda: np.zeros(0))
-
-
-class _Scheme:
-    """Which steps to take: explicit ones as long as stability does not limit them much more than accuracy does.
-
-    An implicit step costs several explicit ones; how many follows from the sizes. What accuracy alone allows is only
-    seen on implicit steps: where explicit ones are at the limit of stability, a few implicit ones are tried, the more
-    rarely the more often they were tried in vain.
-    """
-
-    def __init__(self) -> None:
-        self.explicit = True
-        self.patience, self.limited = 1, 0
-
-    def choose(self, maps: Maps, gram: Gram, gap: Floats, width: Floats, step: float) -> tuple[bool, int]:
-        """Whether the next steps are explicit, and how many they are at most."""
-        from lassoflow import kernels, runge_kutta, stepping
-
-        m, n = gap.size, gram.factor.shape[0]
-        if (n or m) < _LARGE:
-            return False, stepping.ROWS
-        slope = kernels.coefficients(maps, gap, width, 700.0)[1]
-        stiffness = step * kernels.stiffness(gram, slope) / runge_kutta.LIMIT
-        ratio = 2.3 + n / 40 if n else 4.6 + m / 60
-        if not self.explicit:
-            self.explicit = stiffness < 0.7 * ratio
-        elif stiffness > 0.6:
-            self.limited += 1
-            if self.limited >= self.patience:
-                self.explicit, self.limited, self.patience = False, 0, 2 * self.patience
-        return self.explicit, _CHUNK if self.explicit else _CHUNK // 4
-
-
-class _Integration:
-    """The state of an integration, in working units."""
-
-    def __init__(self, problem: LeastSquares, branches: Branches, rtol: float) -> None:
-        n, d = problem.design.shape
-        self.problem, self.branches, self.rtol = problem, branches, rtol
-        self.r = problem.design.rmatvec(problem.target / n)
-        norms = problem.design.norms
-        with np.errstate(divide="ignore", invalid="ignore"):
-            single = np.where(norms > 0, np.abs(self.r) * n / norms**2, 0.0)
-        self.size = float(single.max(initial=0.0))
-        """The largest coefficient of a fit on a single column."""
-        self.fastest = float(np.abs(self.r).max(initial=0.0))
-        log_size = math.log(self.size) if self.size else 0.0
-        log_small, power = log_size + math.log(_SMALL * rtol), branches.power
-        if power < np.inf:  # tails are heavy: what is left out on the way adds up, over the width of a jump
-            log_small = min(log_small, log_size - power / (power - 1) * math.log(power / (power - 1) / (0.3 * rtol)))
-        self.threshold = float(branches.gap_of(log_small))
-        self.leave = float(branches.gap_of(log_small + math.log(_LEAVE)))
-        self.steepest = float(branches.steepness(branches.gap_of(log_size)))
-        self.s, self.step = 0.0, 0.0
-        self.z, self.theta = np.zeros(d), np.zeros(d)
-        self.active = _Active()
-        self.effort = Effort()
-        self.scheme = _Scheme()
-        self._gram: dict[int, Floats] = {}
-
-    def gaps(self) -> tuple[Floats, Floats]:
-        """Gaps of all coordinates to the two faces."""
-        return self.branches.gaps(self.theta, self.s)
-
-    def arrived(self, gap: Floats) -> NDArray[np.bool_]:
-        """Which gaps are at the threshold, but for rounding of the dual."""
-        return gap <= self.threshold * (1 + 1e-9) + self._noise() / 10
-
-    def _noise(self) -> float:
-        """Below which a difference of duals is rounding."""
-        return 80 * EPS * max(1.0, self.s * self.fastest)
-
-    def wait(self) -> float:
-        """How long until a coordinate takes part, while none does."""
-        upper, lower = self.gaps()
-        waits = [
-            np.divide(gap - self.threshold, speed, out=np.full(gap.size, np.inf), where=speed > 0)
-            for gap, speed in ((upper, self.r - self.branches.decay), (lower, -self.r - self.branches.decay))
-        ]
-        return max(float(np.minimum(*waits).min(initial=np.inf)), 0.0)
-
-    def choose(self) -> None:
-        """Let coordinates in and out, and turn those round that have come nearer to the other face."""
-        from lassoflow.kernels import turning_point
-
-        upper, lower = self.gaps()
-        old = self.active
-        width = (self.branches.upper + self.branches.lower)[old.index] + 2 * self.branches.decay * self.s
-        stay = ~((old.gap > self.leave) & (width - old.gap > self.leave))
-        turn = old.gap > turning_point(self.branches.power, self.branches.rate, width)
-        gap, sign = np.where(turn, width - old.gap, old.gap), np.where(turn, -old.sign, old.sign)
-        near = np.minimum(upper, lower)
-        near[old.index] = np.inf
-        new = np.flatnonzero(self.arrived(near))
-        if self.branches.power < np.inf and self.threshold < self._noise():  # gaps of others are rounding from here on
-            near = np.maximum(near, 0.3 * self.threshold)
-        self.active = _Active(
-            np.concatenate([old.index[stay], new]),
-            np.concatenate([sign[stay], np.where(upper[new] <= lower[new], 1.0, -1.0)]),
-            np.concatenate([gap[stay], near[new]]),
-        )
-        self.effort.active_sets += 1
-
-    def stretches(self, stop: float) -> tuple[list[Stretch], int]:
-        """Integrate on the present active set until it changes; what ended it."""
-        from lassoflow import stepping
-
-        active, b = self.active, self.branches
-        index, sign = active.index, active.sign
-        rest = np.setdiff1d(np.arange(self.theta.size), index)
-        frozen = self.z.copy()
-        frozen[index] = 0.0
-        gram, block = self._products(index, sign, rest)
-        others = stepping.Others(self.r[rest], -self._gradient_of(frozen)[rest], b.upper[rest], b.lower[rest], block)
-        limits = stepping.Limits(
-            _LOCAL * self.rtol,
-            self.size,
-            self.threshold,
-            max(self.leave, self._noise()),
-            self.steepest,
-            1e-10 * self.fastest,
-        )
-        maps, found, r = b.on(index, least=1e-20 * self.size), [], sign * self.r[index]
-        gap, z, why = active.gap, sign * self.z[index], stepping.FULL
-        if not self.step:
-            self.step = 1e-3 * self.s if self.s else 1e-3 / (1.0 + self.fastest)
-        while why == stepping.FULL:
-            width = (b.upper + b.lower)[index] + 2 * b.decay * self.s
-            explicit, rows = self.scheme.choose(maps, gram, gap, width, self.step)
-            why, count, rejected, self.step, times, gaps, sums = stepping.advance(
-                maps, gram, others, limits, b.decay, r, gap, z, width, self.s, self.step, stop - self.s, explicit, rows
-            )
-            found.append(Stretch(index, sign, self.s, times, gaps, sums, frozen))
-            gap, z = gaps[-1, 0], sums[-1, 0]
-            self.s = self.s + float(times[-1]) if why != stepping.STOP else stop
-            self.effort.add(count, rejected, explicit)
-        active.gap = gap
-        self.z[index] = sign * z
-        self.theta = self.s * self.r - self._gradient_of(self.z)
-        return found, why
-
-    def left_to_go(self) -> float:
-        """How far the end is from the fit on its support, by Newton's method, over the largest coefficient.
-
-        Directions in which M is zero are none to go in.
-        """
-        from lassoflow import kernels
-
-        active, b = self.active, self.branches
-        width = (b.upper + b.lower)[active.index] + 2 * b.decay * self.s
-        x = b.coef(self.gaps())
-        x[active.index] = active.sign * kernels.coefficients(b.on(active.index), active.gap, width, 700.0)[0]
-        index, root = np.flatnonzero(np.abs(x) > self.rtol * self.size), math.sqrt(self.problem.n_samples)
-        if not index.size or not self.size:
-            return 0.0
-        residual = (self.problem.target - self.problem.design.columns(np.arange(x.size)) @ x) / root
-        columns = self.problem.design.columns(index) / root
-        rise = columns.T @ residual - b.decay * np.sign(x[index])
-        small = columns.T @ columns if index.size <= columns.shape[0] else columns @ columns.T
-        values = np.linalg.eigvalsh(small)
-        if values[0] > 1e-8 * values[-1]:  # else they are rounding rather than eigenvalues
-            step = float(np.linalg.norm(rise)) / float(values[0])
-        else:
-            values, basis = np.linalg.svd(columns, full_matrices=False)[1:]
-            kept = values > 10 * max(columns.shape) * EPS * values[0]
-            step = float(np.abs(basis[kept].T @ (basis[kept] @ rise / values[kept] ** 2)).max(initial=0.0))
-        return step / max(float(np.abs(x).max()), self.size)
-
-    def _products(self, index: Ints, sign: Floats, rest: Ints) -> tuple[Gram, Gram]:
-        """``M`` on the active coordinates, and its block of the others on them; or factors where these are smaller."""
-        from lassoflow.kernels import Gram
-
-        n, none = self.problem.n_samples, np.zeros((0, 0))
-        norms = self.problem.design.norms / math.sqrt(n)
-        if index.size > _WIDE * n:
-            root = math.sqrt(n)
-            factor, other = (self.problem.design.columns(part) / root for part in (index, rest))
-            own = Gram(none, np.ascontiguousarray(factor * sign), norms[index])
-            return own, Gram(none, np.ascontiguousarray(other), norms[rest])
-        missing = [j for j in index.tolist() if j not in self._gram]
-        if missing:
-            columns = self.problem.design.rmatvec(self.problem.design.columns(missing) / n)
-            self._gram |= {j: np.ascontiguousarray(columns[:, i]) for i, j in enumerate(missing)}
-        columns = np.column_stack([self._gram[j] for j in index.tolist()]) * sign
-        matrix, empty = np.ascontiguousarray(sign[:, None] * columns[index]), np.zeros((0, index.size))
-        return Gram(matrix, empty, norms[index]), Gram(np.ascontiguousarray(columns[rest]), empty, norms[rest])
-
-    def _gradient_of(self, z: Floats) -> Floats:
-        """``M z``: one pass."""
-        moved = np.flatnonzero(z)
-        if not moved.size:
-            return np.zeros_like(z)
-        fitted = self.problem.design.columns(moved) @ z[moved]
-        return self.problem.design.rmatvec(fitted / self.problem.n_samples)
 
 
 def gradient_flow(
@@ -264,6 +44,8 @@ def gradient_flow(
     rtol: float = 1e-6,
     weight_decay: float = 0.0,
     callback: Callable[[FlowProgress], object] | None = None,
+    *,
+    stop_when: float | None = None,
 ) -> Path:
     """Gradient flow of a diagonal linear network, from its own initialisation.
 
@@ -283,12 +65,16 @@ def gradient_flow(
         at depth 3 and more. There it has no box of its own, and the path has the box without it (docs, section 11).
     callback : callable, optional
         Called with a :class:`FlowProgress` whenever the active set changes.
+    stop_when : float, optional
+        Stop where the loss comes down to it. A flow whose loss stays above it is not stopped.
 
     Returns
     -------
     Path
         ``path(s)`` is the network's coefficients at lasso time s, ``path.averaged()`` their running average, to be
-        compared with the lasso at 1/s; ``path.curve.effort`` counts steps, evaluations and factorisations.
+        compared with the lasso at 1/s; ``path.curve.effort`` counts steps, evaluations and factorisations. Of deep
+        networks whose averages are certified to be nearer than rtol to those of the limit flow, the limit flow is the
+        answer; the status of the path is "limit" then.
 
     Raises
     ------
@@ -312,56 +98,80 @@ def gradient_flow(
            [ 1.6   ,  0.    ],
            [ 2.6667, -1.3333]])
     """
-    from lassoflow import stepping
-
     if not isinstance(network, Network):
         raise TypeError(f"network must be a network, such as PowerNetwork(depth=2, scale=1e-6); got {network!r}.")
     decay = read_nonnegative(weight_decay, "weight_decay")
     rtol = read_nonnegative(rtol, "rtol")
     if not 1e-12 <= rtol <= 0.1:
         raise ValueError(f"rtol must lie between 1e-12 and 0.1; got {rtol!r}.")
+    level = None if stop_when is None else read_nonnegative(stop_when, "stop_when")
     if decay and network.depth > 2:
         stop = None if until is None else read_nonnegative(until, "until")
         told = None if callback is None else (lambda *at: callback(FlowProgress(*at)))
-        return decayed_flow(problem, network, decay, stop, rtol, told)
+        path = decayed_flow(problem, network, decay, stop, rtol, told)
+        return path if level is None else _cut(path, problem, level)
     box = network.box(problem.n_features, decay)
+    stop = None if until is None else read_nonnegative(until, "until")
+    near = _limit(problem, network, box, stop, rtol) if not decay else None
+    path = near or _integrated(problem, network, box, stop, rtol, callback)
+    return path if level is None else _cut(path, problem, level)
+
+
+def _integrated(
+    problem: LeastSquares,
+    network: Network,
+    box: Box,
+    until: float | None,
+    rtol: float,
+    callback: Callable[[FlowProgress], object] | None,
+) -> Path:
     units = problem.units
-    working_decay = float(units.working_penalty(decay))
-    branches = network.branches(problem.n_features, working_decay).rescaled(
-        math.log(2.0) * (units.design - units.target)
-    )
-    horizon = np.inf if until is None else float(units.working_time(read_nonnegative(until, "until")))
-    run = _Integration(problem, branches, rtol)
-    stretches: list[Stretch] = []
-    status: Status = "complete"
-    at_rest = until is None
-    while True:
-        if run.s >= horizon:
-            break
-        if not run.active.index.size and not run.arrived(np.minimum(*run.gaps())).any():
-            wait = run.wait()
-            if run.s + wait >= horizon or wait == np.inf:
-                break
-            run.s += wait
-            run.theta = run.theta + wait * run.r
-            continue
-        run.choose()
-        if not run.active.index.size:
-            continue
-        found, why = run.stretches(horizon)
-        stretches += found
-        if callback:
-            callback(FlowProgress(run.effort.steps, float(units.time(run.s)), run.active.index.size))
-        if why == stepping.STUCK:
-            raise ArithmeticError(f"The flow needs steps below rounding at s = {float(units.time(run.s)):.6g}.")
-        if why in (stepping.STOP, stepping.STATIONARY):
-            at_rest = why == stepping.STATIONARY
-            break
+    branches = network.branches(problem.n_features, float(units.working_penalty(box.decay)))
+    branches = branches.rescaled(math.log(2.0) * (units.design - units.target))
+    run = Integration(problem, branches, rtol)
+    stop = np.inf if until is None else until
+    stretches, at_rest = run.run(float(units.working_time(stop)), callback)
     if at_rest and (left := run.left_to_go()) > 10 * rtol:
-        warnings.warn(_UNCERTAIN.format(left), LinAlgWarning, stacklevel=2)
-    if until is not None:
-        status = "until"
-    frame = Frame(problem.feature_names, problem.feature_means, problem.target_mean)
-    stop = np.inf if until is None else float(until)
+        warnings.warn(_UNCERTAIN.format(left), LinAlgWarning, stacklevel=3)
     curve = Smooth(problem, units, branches, stretches, stop, rtol, at_rest, run.effort)
+    return _path(curve, "complete" if until is None else "until", problem, network, box)
+
+
+def _path(curve: Curve, status: Status, problem: LeastSquares, network: Network, box: Box) -> Path:
+    frame = Frame(problem.feature_names, problem.feature_means, problem.target_mean)
     return Path(curve, "network", problem, box, frame, status, 0.0, network)
+
+
+def _limit(problem: LeastSquares, network: Network, box: Box, until: float | None, rtol: float) -> Path | None:
+    """The limit flow as the answer, where it is certified to be nearer than rtol; otherwise None."""
+    if not isinstance(network, PowerNetwork) or network.depth == 2:
+        return None
+    if network.log_scale * (network.depth - 2) / network.depth > 2.0 * math.log(rtol):
+        return None  # not near enough to look into it
+    limit = limit_flow(problem)
+    factor = distance_factor(problem, network)
+    first = limit.knots[0] if limit.knots.size else np.inf
+    if factor > rtol * math.sqrt(float(problem.units.working_time(first))):
+        return None
+    assert isinstance(limit.curve, Polygon)
+    curve = Vanishing(limit.curve, network.branches(problem.n_features), problem, rtol, factor)
+    if until is None:
+        return _path(curve, "limit", problem, network, box)
+    return _path(curve.until(until), "until", problem, network, box)
+
+
+def _cut(path: Path, problem: LeastSquares, level: float) -> Path:
+    """The path up to where its loss comes down to a level; all of it if it never does."""
+    mesh = np.append(path.mesh, path.domain[1]) if path.domain[1] < np.inf else path.mesh
+    losses = np.concatenate([problem.loss(path(part)) for part in np.array_split(mesh, 1 + mesh.size // _BLOCK)])
+    below = np.flatnonzero(losses <= level)
+    if not below.size:
+        return path
+    last = int(below[0])
+    curve: Any = path.curve
+    if path.exact:  # there it jumps: what lies just behind belongs to the path
+        return replace(path, curve=curve.until(float(np.nextafter(mesh[last], np.inf))), status="stopped")
+    s = float(mesh[last])
+    if last and losses[last - 1] > level:
+        s = brentq(lambda time: float(problem.loss(path(time))) - level, mesh[last - 1], s, xtol=1e-300, rtol=1e-14)
+    return replace(path, curve=curve.until(s), status="stopped")

@@ -63,7 +63,7 @@ def branch(maps: Maps, g: Floats, log_cap: float) -> tuple[Floats, Floats]:
 
 @compile_kernel
 def layered(maps: Maps, g: Floats, log_cap: float) -> tuple[Floats, Floats]:
-    """x and -dx/dg of a product of layers, by the series for the smallest one."""
+    """X and -dx/dg of a product of layers, by the series for the smallest one."""
     mu, series, span = maps.mu, maps.series, maps.span
     excess = mu.shape[0] - 1
     least = np.exp((maps.log_scale - log_cap) / maps.power)

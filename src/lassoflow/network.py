@@ -74,7 +74,7 @@ class Branches:
         return replace(self, upper=self.upper - shift, lower=self.lower - shift)
 
     def on(self, index: Ints, least: float = 0.0) -> Maps:
-        """The branches of some coordinates for the integrator; far ones below ``least`` at half the width are left out."""
+        """The branches of some coordinates for the integrator, without far ones below ``least`` at half the width."""
         none, half = np.zeros((0, index.size)), (self.upper + self.lower)[index] / 2
         far = np.exp(self.log_branch(half.min(initial=np.inf))) > least
         return Maps(self.power, self.rate, self.log_scale, bool(far), 0.0, none, none, np.ones(index.size))

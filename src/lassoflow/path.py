@@ -24,13 +24,14 @@ from lassoflow.dense import Smooth
 from lassoflow.network import Network
 from lassoflow.problem import LeastSquares
 from lassoflow.recorded import Recorded
+from lassoflow.vanishing import Vanishing
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Law = Literal["lasso", "flow", "network", "descent"]
 """What a path obeys: the lasso, the limit flow, the gradient flow of a finite network, or steps on its weights."""
-Status = Literal["complete", "lambda_min", "max_knots", "until", "stopped"]
+Status = Literal["complete", "lambda_min", "max_knots", "until", "stopped", "limit"]
 
 _FORMAT = 1
 
@@ -56,7 +57,8 @@ class Path:
     law : "lasso", "flow" (the limit flow), "network" (gradient flow of a finite one) or "descent"
     problem : the :class:`~lassoflow.LeastSquares` it solves, or None for a loaded path
     box : penalty factors and weight decay
-    status : "complete", or what ended the walk early: "lambda_min" or "max_knots"
+    status : "complete", or what ended the path early: "lambda_min", "max_knots", "until" or "stopped"; or "limit" if it
+        is the flow of a deep network from so small a scale that the limit flow is the answer
     blend : share of the average in what the path shows (1: average, 0: instantaneous)
 
     Examples
@@ -310,7 +312,9 @@ class Path:
         count, d = self.knots.size, len(self.frame.feature_names)
         span = f" for s from {self.knots[0]:.4g} to {self.knots[-1]:.4g}" if count else ""
         by = "" if self.status == "stopped" else f" by {self.status}"
-        ended = "complete" if self.status == "complete" else f"stopped{by} at s = {self.curve.stop:.4g}"
+        ended = {"complete": "complete", "limit": "complete, as its limit"}.get(
+            self.status
+        ) or f"stopped{by} at s = {self.curve.stop:.4g}"
         what = "knot" if self.exact else "step"
         count = count if self.exact else self.mesh.size
         notes = [f"{count} {what}{'s' * (count != 1)}{span}", f"{d} feature{'s' * (d != 1)}", ended]
@@ -404,6 +408,8 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | None) 
         curve = Smooth.from_arrays(arrays, problem)
     elif "chart" in arrays:
         curve = Decayed.from_arrays(arrays)
+    elif "vanishing" in arrays:
+        curve = Vanishing.from_arrays(arrays, len(names), problem)
     elif "steps" in arrays:
         curve = Recorded.from_arrays(arrays)
     else:
