@@ -21,7 +21,8 @@ from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike
 
 from lassoflow.arrays import Floats, Ints
-from lassoflow.network import Branches, Network, ProductNetwork
+from lassoflow.branches import Branches
+from lassoflow.network import Network, ProductNetwork
 
 _REACH = 1.6
 """How far the series goes, over the gap at which x is zero."""

@@ -1,0 +1,158 @@
+"""What every diagonal linear network has: weights, a scale, a clock and a map of the dual.
+
+A network is made of *weights*, an array of shape (layers, d); scales are scales of the coefficients.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lassoflow.arrays import Floats
+from lassoflow.box import Box
+from lassoflow.branches import Branches
+
+
+class Network(ABC):
+    """A diagonal linear network and its initialisation. See the subclasses.
+
+    Parameters
+    ----------
+    scale : float, optional
+        The scale of the coefficients at the start, positive.
+    log_scale : float, optional
+        Its natural logarithm, for scales below 1e-308. One of the two is needed.
+    """
+
+    log_scale: float
+    depth: int
+
+    def __init__(self, scale: float | None, log_scale: float | None) -> None:
+        self.log_scale = read_scale(scale, log_scale)
+
+    @property
+    def scale(self) -> float:
+        """The scale of the coefficients; 0 where it is below the smallest float."""
+        return math.exp(self.log_scale)
+
+    @property
+    @abstractmethod
+    def unit(self) -> float:
+        """Training time per lasso time s; inf where that overflows."""
+
+    @abstractmethod
+    def branches(self, n_features: int, weight_decay: float = 0.0) -> Branches:
+        """The map phi for d features.
+
+        Raises
+        ------
+        ValueError
+            If a shape has another length, or the network has no closed form under weight decay.
+        """
+
+    @abstractmethod
+    def initial_weights(self, n_features: int) -> Floats:
+        """The weights at the start, shape (layers, d)."""
+
+    @abstractmethod
+    def coefficients(self, weights: Floats) -> Floats:
+        """The coefficients of weights of shape (..., layers, d): shape (..., d)."""
+
+    @abstractmethod
+    def pullback(self, weights: Floats, gradient: Floats) -> Floats:
+        """The gradient in the weights, (..., layers, d), where the gradient in the coefficients is (..., d)."""
+
+    @abstractmethod
+    def conserved(self, weights: Floats) -> Floats:
+        """What gradient flow without weight decay keeps constant: shape (..., quantities, d)."""
+
+    @abstractmethod
+    def log_least_gain(self, n_features: int) -> float:
+        """Logarithm of the least ``dx/dg`` anywhere, g the accumulated negative gradient in training time."""
+
+    @property
+    def log_unit(self) -> float:
+        """Logarithm of :attr:`unit`, which may overflow."""
+        return math.log(self.unit)
+
+    decay_factor: float = 1.0
+    """Weight decay adds ``decay_factor * weight_decay * w`` to the gradient in every weight w."""
+
+    def training_time(self, s: ArrayLike) -> Any:
+        """Training time at lasso time s."""
+        return self.unit * np.asarray(s, dtype=np.float64)
+
+    def lasso_time(self, t: ArrayLike) -> Any:
+        """Lasso time s at training time t."""
+        return np.asarray(t, dtype=np.float64) / self.unit
+
+    def box(self, n_features: int, weight_decay: float = 0.0) -> Box:
+        """The network's own box: the penalty factors of the lasso and the limit flow it is to be compared with."""
+        branches = self.branches(n_features, weight_decay)
+        if not (np.minimum(branches.upper, branches.lower) > 0).all():
+            raise ValueError(
+                f"{self!r} starts from coefficients of 1 or more; it has no box, no lasso to compare with."
+            )
+        return Box(branches.lower, branches.upper, branches.decay)
+
+    def __repr__(self) -> str:
+        size = f"scale={self.scale:g}" if self.log_scale > -700 else f"log_scale={self.log_scale:g}"
+        return f"{type(self).__name__}({', '.join([*self._arguments(), size])})"
+
+    def _arguments(self) -> list[str]:
+        return []
+
+
+def read_scale(scale: float | None, log_scale: float | None) -> float:
+    """The logarithm of a scale, from one of the two."""
+    if (scale is None) == (log_scale is None):
+        raise ValueError("Give one of scale and log_scale.")
+    if scale is not None:
+        if not isinstance(scale, Real) or not 0 < scale < math.inf:
+            raise ValueError(f"scale must be a positive number (log_scale for scales below 1e-308); got {scale!r}.")
+        return math.log(scale)
+    if not isinstance(log_scale, Real) or not math.isfinite(log_scale):
+        raise ValueError(f"log_scale must be a finite number; got {log_scale!r}.")
+    return float(log_scale)
+
+
+def require_clock(log_scale: float) -> None:
+    """Refuse a scale of 1 or more."""
+    if log_scale >= 0:
+        raise ValueError("scale must be below 1 at depth 2: the lasso clock s = const t / log(1 / scale) needs it.")
+
+
+def read_shape(value: ArrayLike, name: str) -> Floats:
+    """A finite number, or an array of shape (d,) of them."""
+    try:
+        shape = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a finite number or an array of shape (d,) of them.") from None
+    if shape.ndim > 1 or not np.isfinite(shape).all():
+        raise ValueError(f"{name} must be a finite number or an array of shape (d,) of them.")
+    return shape
+
+
+def broadcast(shape: Floats, n_features: int) -> Floats:
+    """A shape for each of d features."""
+    if shape.ndim and shape.shape != (n_features,):
+        raise ValueError(f"The network's shape has length {shape.size}; the problem has {n_features} features.")
+    return np.broadcast_to(shape, (n_features,))
+
+
+def root_of(log_scale: float, depth: int) -> float:
+    """What a weight of 1 starts from: ``scale^(1/depth)``."""
+    root = math.exp(log_scale / depth)
+    if root == 0.0:
+        raise ValueError(f"Weights at log_scale={log_scale:g} are below the smallest float; train in the dual instead.")
+    return root
+
+
+def brief(shape: Floats) -> str:
+    """A shape as the name of a network shows it."""
+    return f"{float(shape):g}" if shape.ndim == 0 else f"<{shape.size} numbers>"
