@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from lassoflow.arrays import Floats
 from lassoflow.box import Box
 from lassoflow.branches import Branches
+
+Clock = Literal["lasso", "training"]
+
+_LARGEST = 650.0
 
 
 class Network(ABC):
@@ -31,6 +36,8 @@ class Network(ABC):
 
     log_scale: float
     depth: int
+    arguments: ClassVar[tuple[str, ...]] = ()
+    """Names of what a network is made from besides its scale, attributes of it as well."""
 
     def __init__(self, scale: float | None, log_scale: float | None) -> None:
         self.log_scale = read_scale(scale, log_scale)
@@ -41,9 +48,14 @@ class Network(ABC):
         return math.exp(self.log_scale)
 
     @property
+    def clock(self) -> Clock:
+        """What s is: lasso time, or training time itself, at depth 2 from a scale of 1 on."""
+        return "training" if self.depth == 2 and self.log_scale >= 0 else "lasso"
+
+    @property
     @abstractmethod
     def unit(self) -> float:
-        """Training time per lasso time s; inf where that overflows."""
+        """Training time per time s; 1 where s is training time, inf where it overflows."""
 
     @abstractmethod
     def branches(self, n_features: int, weight_decay: float = 0.0) -> Branches:
@@ -84,21 +96,57 @@ class Network(ABC):
     """Weight decay adds ``decay_factor * weight_decay * w`` to the gradient in every weight w."""
 
     def training_time(self, s: ArrayLike) -> Any:
-        """Training time at lasso time s."""
+        """Training time at time s: lasso time, if the network has that clock."""
         return self.unit * np.asarray(s, dtype=np.float64)
 
     def lasso_time(self, t: ArrayLike) -> Any:
-        """Lasso time s at training time t."""
+        """The time s at training time t: lasso time, if the network has that clock."""
         return np.asarray(t, dtype=np.float64) / self.unit
 
-    def box(self, n_features: int, weight_decay: float = 0.0) -> Box:
-        """The network's own box: the penalty factors of the lasso and the limit flow it is to be compared with."""
+    def faces(self, n_features: int, weight_decay: float = 0.0) -> Box:
+        """Where the branches have their faces, as a box. It is one for a lasso only if :meth:`box` says so."""
         branches = self.branches(n_features, weight_decay)
-        if not (np.minimum(branches.upper, branches.lower) > 0).all():
+        upper, lower = branches.faces()
+        return Box(lower, upper, branches.decay)
+
+    def box(self, n_features: int, weight_decay: float = 0.0) -> Box:
+        """The network's own box: the penalty factors of the lasso and the limit flow it is to be compared with.
+
+        Raises
+        ------
+        ValueError
+            If there is none: without a lasso clock, or where the network starts from coefficients of 1 or more.
+        """
+        if self.clock == "training":
+            raise ValueError(
+                f"{self!r} has no lasso clock: at depth 2 that takes a scale below 1. Beyond, in the kernel regime, "
+                "there is training time only, and no lasso to compare with."
+            )
+        faces = self.faces(n_features, weight_decay)
+        if not (np.minimum(faces.upper, faces.lower) > 0).all():
             raise ValueError(
                 f"{self!r} starts from coefficients of 1 or more; it has no box, no lasso to compare with."
             )
-        return Box(branches.lower, branches.upper, branches.decay)
+        return faces
+
+    def to_arrays(self) -> dict[str, Any]:
+        """The network as named arrays: its kind, the logarithm of its scale, and its other arguments."""
+        arguments = {f"network_{name}": np.asarray(getattr(self, name)) for name in self.arguments}
+        return {"network": type(self).__name__, "network_log_scale": self.log_scale, **arguments}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """The network of this kind that :meth:`to_arrays` wrote.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If an array is missing or is none of such a network.
+        """
+        log_scale = arrays["network_log_scale"].item()
+        found = {name: arrays[f"network_{name}"] for name in cls.arguments}
+        arguments: dict[str, Any] = {name: value if value.ndim else value.item() for name, value in found.items()}
+        return cls(log_scale=log_scale, **arguments)
 
     def __repr__(self) -> str:
         size = f"scale={self.scale:g}" if self.log_scale > -700 else f"log_scale={self.log_scale:g}"
@@ -113,18 +161,16 @@ def read_scale(scale: float | None, log_scale: float | None) -> float:
     if (scale is None) == (log_scale is None):
         raise ValueError("Give one of scale and log_scale.")
     if scale is not None:
-        if not isinstance(scale, Real) or not 0 < scale < math.inf:
-            raise ValueError(f"scale must be a positive number (log_scale for scales below 1e-308); got {scale!r}.")
+        if not isinstance(scale, Real) or not 0 < scale <= math.exp(_LARGEST):
+            raise ValueError(
+                f"scale must be a positive number (log_scale for scales below 1e-308; at most 1e282); got {scale!r}."
+            )
         return math.log(scale)
     if not isinstance(log_scale, Real) or not math.isfinite(log_scale):
         raise ValueError(f"log_scale must be a finite number; got {log_scale!r}.")
+    if log_scale > _LARGEST:
+        raise ValueError(f"log_scale must be at most {_LARGEST:g}, lest coefficients overflow; got {log_scale!r}.")
     return float(log_scale)
-
-
-def require_clock(log_scale: float) -> None:
-    """Refuse a scale of 1 or more."""
-    if log_scale >= 0:
-        raise ValueError("scale must be below 1 at depth 2: the lasso clock s = const t / log(1 / scale) needs it.")
 
 
 def read_shape(value: ArrayLike, name: str) -> Floats:

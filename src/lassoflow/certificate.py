@@ -73,6 +73,8 @@ class Certificate:
     s: Floats
     distance: Floats
     bound: Floats
+    time: str = "s"
+    """What times are: s, or t for training time."""
 
     @property
     def holds(self) -> bool:
@@ -98,7 +100,7 @@ class Certificate:
         }
 
     def __str__(self) -> str:
-        head = ("", "value", "bound", "at s", "")
+        head = ("", "value", "bound", f"at {self.time}", "")
         rows = [
             head,
             *((c.name, _short(c.value), _short(c.bound), _short(c.s), _VERDICT[c.holds]) for c in self.checks),
@@ -178,7 +180,7 @@ def _certify_network(path: Path) -> Certificate:
     checks = [_worst("defect of z' = x", values, np.full(s.size, 10 * rtol), s, _SECTION_6)]
     if not path.box.decay:
         x_star = solution(path)
-        checks.append(_rate_check("loss against D_Q(x*, x0) / s", general_rate(path, x_star)))
+        checks.append(_rate_check(f"loss against D_Q(x*, x0) / {path.letter}", general_rate(path, x_star)))
         fast = exponential_rate(path, x_star)
         if fast is not None:
             checks.append(_rate_check("loss against exp(-2 mu c t)", fast))
@@ -188,9 +190,9 @@ def _certify_network(path: Path) -> Certificate:
             checks.append(Check("D_Q of the end, of another solution", own, other, None, holds, _SECTION_6))
     good = all(check.holds is not False for check in checks)
     summary = f"{path.name.capitalize()} of {path.network!r} {'keeps' if good else 'VIOLATES'} the laws of mirror flow."
-    units = "Defects are shares of s max|x|; losses are over their bound where they are closest to it."
+    units = f"Defects are shares of {path.letter} max|x|; losses are over their bound where they are closest to it."
     none = np.zeros(0)
-    return Certificate(f"Certificate of {path!r}", summary, units, tuple(checks), none, none, none)
+    return Certificate(f"Certificate of {path!r}", summary, units, tuple(checks), none, none, none, path.letter)
 
 
 def _rate_check(name: str, rate: Rate) -> Check:
@@ -268,7 +270,8 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     Raises
     ------
     ValueError
-        If the laws are not those of a flow and a lasso, or boxes or problems differ.
+        If the laws are not those of a flow and a lasso, or boxes or problems differ; or if a network has no lasso to
+        be compared with, see :meth:`Network.box`.
 
     Examples
     --------
@@ -282,6 +285,8 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     The averaged flow of PowerNetwork(depth=3, scale=1e-09) and the lasso are at most 0.079 % of rms(y) apart,
     at s = 1 (the bound there: 0.14 %).
     """
+    if flow.network is not None:
+        flow.network.box(len(flow.frame.feature_names))  # or it says why there is none
     lasso = beside(lasso_path, flow) if lasso is None else lasso
     problem = _common_problem(flow, lasso)
     flow, lasso = (replace(path, problem=problem) for path in (flow.instantaneous(), lasso.averaged()))

@@ -27,6 +27,8 @@ _WIDE = 1.5
 """Active coordinates per sample from which on the steps solve in the samples."""
 _LOCAL = 1.5
 """Error allowed in a step over rtol: flows are contractive, and what is left in the end is a few rtol inside a jump."""
+_LOST = 1e-3
+"""Share of rtol that rounding of the gaps may take."""
 _LEAVE = 0.01
 """Share of that below which it no longer does."""
 
@@ -73,6 +75,24 @@ class _Integration:
         self.effort = Effort()
         self._gram: dict[int, Floats] = {}
 
+    def refuse_rounding(self, network: Network) -> None:
+        """Refuse a scale so far above the coefficients that these are lost in the rounding of gaps."""
+        upper, lower = self.gaps()
+        largest = np.maximum(np.abs(upper), np.where(np.isinf(lower), 0.0, np.abs(lower)))
+        lost = EPS * float((self.branches.derivative((upper, lower)) * largest).max())
+        size = max(self.size, float(np.abs(self.branches.coef((upper, lower))).max()))
+        if self.size and lost > _LOST * self.rtol * size:
+            raise ValueError(
+                f"{network!r} has a scale so far above the coefficients of this problem that rounding would hide them: "
+                f"rtol must be above {lost / _LOST / size:.1g}."
+            )
+
+    def stiffness(self) -> float:
+        """A bound on the rate at which coefficients relax: the trace of M dx/dtheta."""
+        with np.errstate(over="ignore"):
+            slope = self.branches.derivative(self.gaps())
+            return float((slope * (self.problem.design.norms**2 / self.problem.n_samples)).sum())
+
     def gaps(self) -> tuple[Floats, Floats]:
         """Gaps of all coordinates to the two faces."""
         return self.branches.gaps(self.theta, self.s)
@@ -80,7 +100,7 @@ class _Integration:
     def arrived(self, gap: Floats) -> NDArray[np.bool_]:
         """Which gaps are at the threshold, but for rounding of the dual."""
         rounding = 8 * EPS * np.maximum(1.0, self.s * np.abs(self.r))
-        return gap <= self.threshold * (1 + 1e-9) + rounding
+        return gap <= self.threshold + 1e-9 * abs(self.threshold) + rounding
 
     def wait(self) -> float:
         """How long until a coordinate takes part, while none does."""
@@ -127,7 +147,7 @@ class _Integration:
         width = (b.upper + b.lower)[index] + 2 * b.decay * self.s
         gap, z, why = active.gap, sign * self.z[index], rosenbrock.FULL
         if not self.step:
-            self.step = 1e-3 * self.s if self.s else 1e-3 / (1.0 + self.fastest)
+            self.step = 1e-3 * self.s if self.s else 1e-3 / (1.0 + self.fastest + self.stiffness())
         while why == rosenbrock.FULL:
             why, count, rejected, self.step, times, gaps, sums = rosenbrock.advance(
                 *maps, b.decay, sign * self.r[index], matrix, factor, gap, z, width, self.s, self.step,
@@ -226,7 +246,7 @@ def gradient_flow(
     if not isinstance(network, Network):
         raise TypeError(f"network must be a network, such as PowerNetwork(depth=2, scale=1e-6); got {network!r}.")
     decay = read_nonnegative(weight_decay, "weight_decay")
-    box = network.box(problem.n_features, decay)
+    box = network.faces(problem.n_features, decay)
     rtol = read_nonnegative(rtol, "rtol")
     if not 1e-12 <= rtol <= 0.1:
         raise ValueError(f"rtol must lie between 1e-12 and 0.1; got {rtol!r}.")
@@ -237,6 +257,7 @@ def gradient_flow(
     )
     horizon = np.inf if until is None else float(units.working_time(read_nonnegative(until, "until")))
     run = _Integration(problem, branches, rtol)
+    run.refuse_rounding(network)
     stretches: list[Stretch] = []
     status: Status = "complete"
     at_rest = until is None

@@ -12,7 +12,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lassoflow.architecture import Network, brief, broadcast, read_shape, require_clock, root_of
+from lassoflow.architecture import Network, brief, broadcast, read_shape, root_of
 from lassoflow.arrays import Floats
 from lassoflow.branches import Branches
 
@@ -28,14 +28,14 @@ class ProductNetwork(Network):
     Parameters
     ----------
     scale, log_scale : float
-        One of them; below 1 for the lasso clock.
+        One of them. From a scale of 1 on there is training time only, see :attr:`Network.clock`.
     shape_u, shape_v : float or array of shape (d,)
         b and c, with ``b != ±c`` everywhere: 1 and 0 by default.
 
     Raises
     ------
     ValueError
-        If the scale is not positive, not below 1, or the shapes are equal in size somewhere.
+        If the scale is not positive, or the shapes are equal in size somewhere.
 
     Examples
     --------
@@ -49,6 +49,7 @@ class ProductNetwork(Network):
     """
 
     depth = 2
+    arguments = ("shape_u", "shape_v")
 
     def __init__(
         self,
@@ -59,7 +60,6 @@ class ProductNetwork(Network):
         shape_v: ArrayLike = 0.0,
     ) -> None:
         super().__init__(scale, log_scale)
-        require_clock(self.log_scale)
         self.shape_u, self.shape_v = (read_shape(v, name) for v, name in ((shape_u, "shape_u"), (shape_v, "shape_v")))
         sizes = {shape.size for shape in (self.shape_u, self.shape_v) if shape.ndim}
         if len(sizes) > 1:
@@ -70,14 +70,13 @@ class ProductNetwork(Network):
     @property
     def unit(self) -> float:
         """See :meth:`Network.unit`."""
-        return -self.log_scale / 2
+        return 1.0 if self.clock == "training" else -self.log_scale / 2
 
     def branches(self, n_features: int, weight_decay: float = 0.0) -> Branches:
         """See :meth:`Network.branches`."""
         u, v = (broadcast(shape, n_features) for shape in (self.shape_u, self.shape_v))
-        rate = -self.log_scale
-        upper, lower = (1.0 - 2.0 * np.log(np.abs(sides) / 2) / rate for sides in (u + v, u - v))
-        return Branches(np.inf, rate, 0.0, upper, lower, weight_decay)
+        log_upper, log_lower = (2.0 * np.log(np.abs(sides) / 2) for sides in (u + v, u - v))
+        return _exponential(self, 2.0, log_upper, log_lower, weight_decay)
 
     def initial_weights(self, n_features: int) -> Floats:
         """See :meth:`Network.initial_weights`."""
@@ -114,14 +113,14 @@ class SquareNetwork(Network):
     Parameters
     ----------
     scale, log_scale : float
-        One of them; below 1.
+        One of them. From a scale of 1 on there is training time only.
     shape : float or array of shape (d,)
         Not zero anywhere.
 
     Raises
     ------
     ValueError
-        If the scale is not positive, not below 1, or a shape is zero.
+        If the scale is not positive, or a shape is zero.
 
     Examples
     --------
@@ -132,10 +131,10 @@ class SquareNetwork(Network):
 
     depth = 2
     decay_factor = 2.0
+    arguments = ("shape",)
 
     def __init__(self, scale: float | None = None, *, log_scale: float | None = None, shape: ArrayLike = 1.0) -> None:
         super().__init__(scale, log_scale)
-        require_clock(self.log_scale)
         self.shape = read_shape(shape, "shape")
         if (self.shape == 0).any():
             raise ValueError("shape must not be zero: such a coefficient would never move.")
@@ -143,13 +142,12 @@ class SquareNetwork(Network):
     @property
     def unit(self) -> float:
         """See :meth:`Network.unit`."""
-        return -self.log_scale / 4
+        return 1.0 if self.clock == "training" else -self.log_scale / 4
 
     def branches(self, n_features: int, weight_decay: float = 0.0) -> Branches:
         """See :meth:`Network.branches`."""
-        rate = -self.log_scale
-        upper = 1.0 - 2.0 * np.log(np.abs(broadcast(self.shape, n_features))) / rate
-        return Branches(np.inf, rate, 0.0, upper, np.full(n_features, np.inf), weight_decay)
+        log_factor = 2.0 * np.log(np.abs(broadcast(self.shape, n_features)))
+        return _exponential(self, 4.0, log_factor, np.full(n_features, -np.inf), weight_decay)
 
     def initial_weights(self, n_features: int) -> Floats:
         """See :meth:`Network.initial_weights`."""
@@ -187,7 +185,7 @@ class PowerNetwork(Network):
     depth : int
         D >= 2.
     scale, log_scale : float
-        One of them; below 1 at depth 2.
+        One of them. At depth 2, from a scale of 1 on there is training time only.
 
     Raises
     ------
@@ -205,6 +203,7 @@ class PowerNetwork(Network):
     """
 
     decay_factor = 1.0
+    arguments = ("depth",)
 
     def __init__(self, depth: int, scale: float | None = None, *, log_scale: float | None = None) -> None:
         super().__init__(scale, log_scale)
@@ -212,21 +211,20 @@ class PowerNetwork(Network):
             raise ValueError(f"depth must be a whole number >= 2; got {depth!r}.")
         self.depth = int(depth)
         if self.depth == 2:
-            require_clock(self.log_scale)
             self.decay_factor = 2.0
 
     @property
     def unit(self) -> float:
         """See :meth:`Network.unit`."""
         if self.depth == 2:
-            return -self.log_scale / 4
+            return 1.0 if self.clock == "training" else -self.log_scale / 4
         return math.exp(self.log_unit) if self.log_unit < 700 else math.inf
 
     def branches(self, n_features: int, weight_decay: float = 0.0) -> Branches:
         """See :meth:`Network.branches`."""
         ones = np.ones(n_features)
         if self.depth == 2:
-            return Branches(np.inf, -self.log_scale, 0.0, ones, ones, weight_decay)
+            return _exponential(self, 4.0, 0.0 * ones, 0.0 * ones, weight_decay)
         if weight_decay:
             raise ValueError(f"weight_decay has a closed form at depth 2 only; got depth {self.depth}.")
         return Branches(self.depth / (self.depth - 2), 0.0, self.log_scale, ones, ones)
@@ -264,3 +262,16 @@ class PowerNetwork(Network):
 
     def _arguments(self) -> list[str]:
         return [f"depth={self.depth}"]
+
+
+def _exponential(network: Network, speed: float, log_upper: Floats, log_lower: Floats, decay: float) -> Branches:
+    """The branches ``scale exp(log_upper + speed g)`` and ``scale exp(log_lower - speed g)``, g the gradient cumulated.
+
+    Where all start below 1, the scale is in the faces; else it stays outside, with the largest factor.
+    """
+    rate = speed * network.unit
+    largest = float(max(log_upper.max(), log_lower.max()))
+    if network.clock == "lasso" and largest < rate:
+        return Branches(np.inf, rate, 0.0, 1.0 - log_upper / rate, 1.0 - log_lower / rate, decay)
+    log_scale = network.log_scale + largest
+    return Branches(np.inf, rate, log_scale, (largest - log_upper) / rate, (largest - log_lower) / rate, decay)

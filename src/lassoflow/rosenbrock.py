@@ -87,7 +87,7 @@ _H = np.array(
 def branch(power: float, rate: float, log_scale: float, g: Floats, log_cap: float) -> tuple[Floats, Floats]:
     """The branch f(g) and -f'(g), continued linearly above the cap so that nothing overflows."""
     if power == np.inf:
-        exponent = -rate * g
+        exponent = log_scale - rate * g
         inside = np.exp(np.minimum(exponent, log_cap))
         return inside * (1.0 + np.maximum(exponent - log_cap, 0.0)), rate * inside
     least = np.exp((log_scale - log_cap) / power)
@@ -164,7 +164,11 @@ def active(
         return x, steep, np.zeros_like(x)
     near, near_slope = branch(power, rate, log_scale, g, log_cap)
     far, far_slope = branch(power, rate, log_scale, width - g, log_cap)
-    return near - far, near_slope + far_slope, far_slope
+    x = near - far
+    if power == np.inf:  # where the branches are nearly equal their difference cancels
+        apart = rate * (width - 2.0 * g)
+        x = np.where(np.abs(apart) < 1.0, -near * np.expm1(-np.minimum(np.maximum(apart, -1.0), 1.0)), x)
+    return x, near_slope + far_slope, far_slope
 
 
 @_compile
@@ -247,8 +251,11 @@ def advance(
     times[0] = s
     moved_x = np.inf
     while count < rows:
-        x = active(power, rate, log_scale, log_factor, series, mu, span, g, width, 700.0)[0]
+        x, slope, _ = active(power, rate, log_scale, log_factor, series, mu, span, g, width, 700.0)
         largest = max(np.abs(x).max(), size)
+        # How much faster x moves than inside a jump, and what rounding of g leaves of its speed: branches may be huge.
+        pace = max(1.0, slope.max() / (steepest * largest))
+        calm = max(least_rate, 1e-15 * times_gram(np.abs(M), np.abs(F), slope * np.abs(g)).max())
         top = largest  # of the branches, which may be far larger than their difference
         if not series.shape[0]:
             top = max(top, branch(power, rate, log_scale, g, 700.0)[0].max())
@@ -272,17 +279,17 @@ def advance(
         # changed while s grew by a third.
         share = np.abs(x) / (np.abs(x) + 0.01 * tol * largest)
         still = np.abs(rise) * np.where((rise > 0) & (rise < 2 * decay), share, 1.0)
-        if wait == np.inf and still.max() <= least_rate and moved_x <= 0.01 * tol * largest:
-            left = still.max() / least_rate * tol * largest
-            if M.shape[0] and still.max() > 1e-4 * least_rate:  # flat directions: how far Newton's method would go
+        if wait == np.inf and still.max() <= calm and moved_x <= 0.01 * tol * largest:
+            left = still.max() / calm * tol * largest
+            if M.shape[0] and still.max() > 1e-4 * calm:  # flat directions: how far Newton's method would go
                 ridge = M + 1e-13 * np.trace(M) * np.eye(m)
                 left = np.abs(np.linalg.solve(ridge, np.where(still > 0, rise, 0.0))).max()
-            if left > tol * largest and s * least_rate < 1e2:  # later, what moves is rounding
+            if left > tol * largest and s * least_rate * pace < 1e2:  # later, what moves is rounding
                 wait = 4.0 * s
-        if wait == np.inf and still.max() <= least_rate and moved_x <= 0.01 * tol * largest:
+        if wait == np.inf and still.max() <= calm and moved_x <= 0.01 * tol * largest:
             why = STATIONARY
             break
-        if s * least_rate > 1e3:
+        if s * least_rate * pace > 1e3:
             why = STATIONARY
             break
         taken = min(h, wait, stop - s)
@@ -303,7 +310,7 @@ def advance(
             ok, error = False, 1e3
         else:
             moved = width + 2 * decay * taken
-            reached = active(power, rate, log_scale, log_factor, series, mu, span, end, moved, 700.0)[0]
+            reached, slope, _ = active(power, rate, log_scale, log_factor, series, mu, span, end, moved, 700.0)
             if np.abs(reached).max() > 1e3 * top or (series.shape[0] > 0 and (end > 0.75 * moved).any()):
                 ok, error = False, 1e3
             else:
@@ -311,8 +318,9 @@ def advance(
                 if power < np.inf:
                     relative = power / np.minimum(end, moved - end)
                 relative = np.maximum(relative, steepest)
-                error = (relative * np.abs(stages[7])).max()
-                noise = 30 * 2.2e-16 * (relative * (s + taken) * np.abs(r)).max()
+                steep = slope / largest  # of x itself, where the branches are far larger
+                error = (np.maximum(relative, steep) * np.abs(stages[7])).max()
+                noise = 30 * 2.2e-16 * np.maximum(relative * (s + taken) * np.abs(r), steep * np.abs(end)).max()
                 error /= max(tol, noise)
                 ok = error <= 1.0
         if ok and dual.size:
