@@ -253,9 +253,10 @@ def advance(
     while count < rows:
         x, slope, _ = active(power, rate, log_scale, log_factor, series, mu, span, g, width, 700.0)
         largest = max(np.abs(x).max(), size)
-        # How much faster x moves than inside a jump, and what rounding of g leaves of its speed: branches may be huge.
+        # How much faster x moves than inside a jump, as branches may be huge, and the rounding of the dual's rate.
         pace = max(1.0, slope.max() / (steepest * largest))
-        calm = max(least_rate, 1e-15 * times_gram(np.abs(M), np.abs(F), slope * np.abs(g)).max())
+        rounding = times_gram(np.abs(M), np.abs(F), 1e-14 * np.abs(x) + 1e-15 * slope * np.abs(g)).max()
+        calm = max(least_rate, rounding)
         top = largest  # of the branches, which may be far larger than their difference
         if not series.shape[0]:
             top = max(top, branch(power, rate, log_scale, g, 700.0)[0].max())
@@ -281,7 +282,7 @@ def advance(
         still = np.abs(rise) * np.where((rise > 0) & (rise < 2 * decay), share, 1.0)
         if wait == np.inf and still.max() <= calm and moved_x <= 0.01 * tol * largest:
             left = still.max() / calm * tol * largest
-            if M.shape[0] and still.max() > 1e-4 * calm:  # flat directions: how far Newton's method would go
+            if M.shape[0] and still.max() > max(1e-4 * least_rate, rounding):  # flat directions: how far Newton's method would go
                 ridge = M + 1e-13 * np.trace(M) * np.eye(m)
                 left = np.abs(np.linalg.solve(ridge, np.where(still > 0, rise, 0.0))).max()
             if left > tol * largest and s * least_rate * pace < 1e2:  # later, what moves is rounding
