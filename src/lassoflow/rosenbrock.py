@@ -282,7 +282,9 @@ def advance(
         still = np.abs(rise) * np.where((rise > 0) & (rise < 2 * decay), share, 1.0)
         if wait == np.inf and still.max() <= calm and moved_x <= 0.01 * tol * largest:
             left = still.max() / calm * tol * largest
-            if M.shape[0] and still.max() > max(1e-4 * least_rate, rounding):  # flat directions: how far Newton's method would go
+            if M.shape[0] and still.max() > max(
+                1e-4 * least_rate, rounding
+            ):  # flat directions: how far Newton's method would go
                 ridge = M + 1e-13 * np.trace(M) * np.eye(m)
                 left = np.abs(np.linalg.solve(ridge, np.where(still > 0, rise, 0.0))).max()
             if left > tol * largest and s * least_rate * pace < 1e2:  # later, what moves is rounding
