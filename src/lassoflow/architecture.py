@@ -117,17 +117,22 @@ class Network(ABC):
         ValueError
             If there is none: without a lasso clock, or where the network starts from coefficients of 1 or more.
         """
+        reason = self.reason_without_box(n_features)
+        if reason:
+            raise ValueError(reason)
+        return self.faces(n_features, weight_decay)
+
+    def reason_without_box(self, n_features: int) -> str | None:
+        """Why there is no box, no limit flow and no lasso to compare with; None where there is."""
         if self.clock == "training":
-            raise ValueError(
+            return (
                 f"{self!r} has no lasso clock: at depth 2 that takes a scale below 1. Beyond, in the kernel regime, "
                 "there is training time only, and no lasso to compare with."
             )
-        faces = self.faces(n_features, weight_decay)
+        faces = self.faces(n_features)
         if not (np.minimum(faces.upper, faces.lower) > 0).all():
-            raise ValueError(
-                f"{self!r} starts from coefficients of 1 or more; it has no box, no lasso to compare with."
-            )
-        return faces
+            return f"{self!r} starts from coefficients of 1 or more; it has no box, no lasso to compare with."
+        return None
 
     def to_arrays(self) -> dict[str, Any]:
         """The network as named arrays: its kind, the logarithm of its scale, and its other arguments."""

@@ -209,8 +209,8 @@ def gradient_flow(
     network : Network
         With its scale.
     until : float, optional
-        The lasso time s at which to stop (``network.lasso_time(t)`` for a training time t). By default the flow goes
-        on until it has come to rest; the path then covers all s.
+        The lasso time s at which to stop (``network.lasso_time(t)`` for a training time t; from a scale of 1 on, at
+        depth 2, t itself). By default the flow goes on until it has come to rest; the path then covers all s.
     rtol : float
         Relative error of every coefficient above it, a step.
     weight_decay : float
@@ -222,12 +222,14 @@ def gradient_flow(
     -------
     Path
         ``path(s)`` is the network's coefficients at lasso time s, ``path.averaged()`` their running average, to be
-        compared with the lasso at 1/s; ``path.curve.effort`` counts steps, evaluations and factorisations.
+        compared with the lasso at 1/s; ``path.curve.effort`` counts steps, evaluations and factorisations. Where
+        ``path.clock`` is "training", s is training time, and there is no lasso to compare with.
 
     Raises
     ------
     ValueError
-        If the network does not fit the problem, or an argument makes no sense.
+        If the network does not fit the problem, its scale is so far above the coefficients that rounding hides them
+        (at depth 3 and more; at depth 2 of unequal shapes), or an argument makes no sense.
     ArithmeticError
         If steps become too short to go on.
 

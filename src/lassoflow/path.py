@@ -209,7 +209,7 @@ class Path:
         >>> flow(0.5), flow.log_abs(0.5).round(1)
         (array([0., 0.]), array([-5001.4, -7501.4]))
         >>> lf.lasso_path(problem).log_abs(2.0).round(4)
-        array([ 0.   , -inf])
+        array([  0., -inf])
         """
         flat, shape = self._times(s)
         if self.blend == 0.0 and isinstance(self.curve, Smooth):
