@@ -5,6 +5,8 @@ import json
 import pandas as pd
 import pytest
 
+LAYERED = ["--network", "layered", "--directions"]
+
 
 def files(folder):
     return sorted(path.name for path in folder.iterdir())
@@ -40,6 +42,10 @@ def test_train_certifies_the_whole_chain(run, tmp_path):
         (["--sgd", "--n-steps", 300, "--seed", 4], "averaged descent"),
         (["--batch-size", 20, "--label-noise", 1.0, "--n-steps", 300], "averaged descent"),
         (["--depth", 3, "--weight-decay", 0.5], "With weight decay at depth 3 and more no bound holds"),
+        (["--network", "layered", "--directions", "1.0,0.7,0.2"], "LayeredNetwork(<3 layers>, scale=1e-06)"),
+        (["--network", "layered", "--directions", "-1,0.3"], "LayeredNetwork(<2 layers>, scale=1e-06)"),
+        (["--network", "layered", "--layers", 4, "--seed", 7], "LayeredNetwork(<4 layers>, scale=1e-06)"),
+        (["--network", "layered", "--layers", 3, "--sgd", "--n-steps", 300], "averaged descent of LayeredNetwork"),
     ],
 )
 def test_train_with_every_option(run, options, expected):
@@ -50,6 +56,41 @@ def test_train_with_every_option(run, options, expected):
     )
     assert (code, err) == (0, "")
     assert expected in text
+
+
+def test_random_layers_are_those_of_the_seed(run):
+    options = ["--network", "layered", "--layers", 3, "--json"]
+    summaries = [json.loads(run("compare", "diabetes", *options, "--seed", seed)[1]) for seed in (0, 0, 1)]
+    curves = [one["certificate"]["curve"] for one in summaries]
+    assert curves[0] == curves[1] != curves[2]
+    assert all(one["certificate"]["holds"] for one in summaries)
+
+
+@pytest.mark.parametrize(
+    "network", [["--scale", 20], ["--network", "layered", "--directions", "3e4,1", "--scale", 0.5]]
+)
+def test_networks_without_a_lasso_are_trained_and_certified_alone(run, tmp_path, network):
+    out = tmp_path / "net"
+    code, text, err = run("train", "diabetes", *network, "--out", out)
+    assert (code, err) == (0, "")
+    assert "no lasso to compare with." in text
+    assert "defect of z' = x" in text
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["certificate"]["holds"]
+    time = "t" if "layered" not in network else "s"
+    assert f"{time}_end" in summary["paths"]["network"]
+    assert pd.read_csv(out / "knots.csv").columns[0] == time
+    assert files(out) == ["knots.csv", "summary.json", "train.png"]
+
+
+def test_descent_without_a_lasso_has_no_certificate(run):
+    code, text, err = run("train", "diabetes", "--scale", 20, "--descent", "--n-steps", 200, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(text)["certificate"] is None
+    code, text, err = run("train", "diabetes", "--scale", 20, "--descent", "--n-steps", 200)
+    assert (code, err) == (0, "")
+    assert "for training time t from" in text
+    assert "training time only, and no lasso to compare with." in text
 
 
 def test_train_prints_strict_json(run):
@@ -70,7 +111,23 @@ def test_compare_with_a_network_writes_both_curves(run, tmp_path):
     ("arguments", "match"),
     [
         (["train", "diabetes", "--scale", "0"], "scale must be a positive number"),
-        (["train", "diabetes", "--scale", "2"], "scale must be below 1"),
+        (
+            ["train", "diabetes", "--scale", "2", "--lambda-min", "0.1"],
+            "--lambda-min: PowerNetwork(depth=2, scale=2) has",
+        ),
+        (["train", "diabetes", "--scale", "2", "--x", "lambda"], "--x lambda: PowerNetwork(depth=2, scale=2) has"),
+        (["compare", "diabetes", "--network", "power", "--scale", "2"], "training time only, and no lasso to compare"),
+        (["train", "diabetes", "--directions", "1,2"], "--directions: only for --network layered"),
+        (["compare", "diabetes", "--network", "square", "--layers", "3"], "--layers: only for --network layered"),
+        (["train", "diabetes", "--network", "layered"], "give either --directions or --layers"),
+        (["train", "diabetes", *LAYERED, "1,2,3", "--layers", "3"], "give either --directions or --layers"),
+        (["train", "diabetes", *LAYERED, "1,2,3", "--depth", "3"], "--depth: a layered network has as many layers"),
+        (["train", "diabetes", *LAYERED, "1;2"], "--directions: numbers with commas between them"),
+        (["train", "diabetes", *LAYERED, "1,,2"], "--directions: numbers with commas between them"),
+        (["train", "diabetes", *LAYERED, "1,inf"], "directions must be L >= 2 finite numbers"),
+        (["train", "diabetes", *LAYERED, "1"], "directions must be L >= 2 finite numbers"),
+        (["compare", "diabetes", *LAYERED, "1,0.5,-0.5"], "the layer of the smallest size must be one alone"),
+        (["train", "diabetes", *LAYERED, "1,2,3", "--log-scale", "-1e4"], "scale must be above 1e-282"),
         (["train", "diabetes", "--scale", "1e-3", "--log-scale", "-3"], "Give one of scale and log_scale"),
         (["train", "diabetes", "--network", "square", "--depth", "3"], "--depth: a square network has depth 2"),
         (["train", "diabetes", "--positive"], "--positive: not for networks"),

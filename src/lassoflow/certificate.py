@@ -110,7 +110,8 @@ def _certify_network(path: Path) -> Certificate:
     good = all(check.holds is not False for check in checks)
     summary = f"{path.name.capitalize()} of {path.network!r} {'keeps' if good else 'VIOLATES'} the laws of mirror flow."
     none = np.zeros(0)
-    return Certificate(f"Certificate of {path!r}", summary + note, _MIRROR_UNITS, tuple(checks), none, none, none)
+    units = _MIRROR_UNITS.format(path.letter)
+    return Certificate(f"Certificate of {path!r}", summary + note, units, tuple(checks), none, none, none, path.letter)
 
 
 def _rate_checks(path: Path, rounding: float) -> list[Check]:
@@ -121,7 +122,7 @@ def _rate_checks(path: Path, rounding: float) -> list[Check]:
     checks = [
         Check("mu of Polyak-Lojasiewicz", mu, None, None, None, _SECTION_6),
         Check("log of c, the least gain", log_gain, None, None, None, _SECTION_6),
-        _rate_check("loss against D_Q(x*, x0) / s", general_rate(path, x_star)),
+        _rate_check(f"loss against D_Q(x*, x0) / {path.letter}", general_rate(path, x_star)),
     ]
     fast = exponential_rate(path, x_star, mu)
     if fast is not None:
@@ -166,7 +167,7 @@ def _certify_decayed(path: Path, curve: Decayed) -> Certificate:
     summary = f"{path.name.capitalize()} with weight_decay={curve.weight_decay:g} {flows}."
     units = "Rise and fall are shares of the whole fall of the loss, the gradient one of its two terms."
     none = np.zeros(0)
-    return Certificate(f"Certificate of {path!r}", summary, units, tuple(checks), none, none, none)
+    return Certificate(f"Certificate of {path!r}", summary, units, tuple(checks), none, none, none, path.letter)
 
 
 def _rate_check(name: str, rate: Rate) -> Check:
@@ -184,8 +185,8 @@ _UNITS = "KKT violations are shares of lambda_max, gaps of the loss at zero; bou
 
 
 _MIRROR_UNITS = """\
-Defects are shares of s times the largest coefficient, and of max(1, s lambda_max); losses are over their bound where
-they are closest to it. mu is the smallest nonzero eigenvalue of X'X / n, c the least change of a coefficient per
+Defects are shares of {0} times the largest coefficient, and of max(1, {0} lambda_max); losses are over their bound
+where they are closest to it. mu is the smallest nonzero eigenvalue of X'X / n, c the least change of a coefficient per
 accumulated gradient."""
 
 
@@ -267,7 +268,8 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     Raises
     ------
     ValueError
-        If the laws are not those of a flow and a lasso, or boxes or problems differ.
+        If the laws are not those of a flow and a lasso, or boxes or problems differ; or if a network has no lasso to
+        be compared with, see :meth:`Network.box`.
 
     Examples
     --------
@@ -281,6 +283,8 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     The averaged flow of PowerNetwork(depth=3, scale=1e-09) and the lasso are at most 0.079 % of rms(y) apart,
     at s = 1 (the bound there: 0.14 %).
     """
+    if flow.network is not None:
+        flow.network.box(len(flow.frame.feature_names))  # or it says why there is none
     lasso = beside(lasso_path, flow) if lasso is None else lasso
     problem = _common_problem(flow, lasso)
     flow, lasso = (replace(path, problem=problem) for path in (flow.instantaneous(), lasso.averaged()))

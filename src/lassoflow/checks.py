@@ -56,6 +56,8 @@ class Certificate:
     s: Floats
     distance: Floats
     bound: Floats
+    time: str = "s"
+    """What times are: s, or t for training time."""
 
     @property
     def holds(self) -> bool:
@@ -81,7 +83,7 @@ class Certificate:
         }
 
     def __str__(self) -> str:
-        head = ("", "value", "bound", "at s", "")
+        head = ("", "value", "bound", f"at {self.time}", "")
         rows = [
             head,
             *((c.name, short(c.value), short(c.bound), short(c.s), _VERDICT[c.holds]) for c in self.checks),

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from lassoflow.arrays import Floats, Ints
 from lassoflow.box import Box
+from lassoflow.branches import Branches
 from lassoflow.curve import Side, check_side
 from lassoflow.design import Units
 from lassoflow.layered import LayeredBranches
-from lassoflow.network import Branches
 from lassoflow.problem import LeastSquares
 
 _ROWS = 200

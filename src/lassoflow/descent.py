@@ -238,7 +238,7 @@ def gradient_descent(
         raise ValueError(f"callback must be callable; got {callback!r}.")
     if math.isinf(network.unit):
         raise ValueError(f"{network!r} has a lasso clock beyond floating point; train it with gradient_flow.")
-    box = network.box(d, decay if network.depth == 2 else 0.0)
+    box = network.faces(d, decay if network.depth == 2 else 0.0)
 
     total_decay = network.decay_factor * decay
 

@@ -1,8 +1,8 @@
 """Matplotlib displays of coefficient paths: arrays in, axes out.
 
-A :class:`PathDisplay` holds sampled curves and draws them. Of a path it uses ``law``, ``blend``, ``exact``, ``knots``,
-``domain``, ``frame.feature_names`` and its values, whatever its class; matplotlib is imported only when something is
-drawn.
+A :class:`PathDisplay` holds sampled curves and draws them. Of a path it uses ``law``, ``blend``, ``exact``, ``clock``,
+``knots``, ``domain``, ``frame.feature_names`` and its values, whatever its class; matplotlib is imported only when
+something is drawn.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _AXIS_LABELS = {
     "lambda": "penalty  λ = 1/s  (log scale)",
     "l1": "norm  |x|₁  of the coefficients",
 }
+_TRAINING_TIME = "training time  t  (log scale)"
 
 _COLOURS = (
     "#332288", "#CC6677", "#117733", "#56B4E9", "#882255", "#44AA99", "#000000", "#999933", "#AA4499", "#C9A227",
@@ -67,6 +68,8 @@ class PathDisplay:
         What runs along the axis: time, penalty (decreasing, so that time runs to the right) or the l1 norm.
     unit : str
         What the other axis says.
+    clock : "lasso" or "training"
+        Whether s is lasso time, one over a penalty, or training time.
 
     Attributes
     ----------
@@ -96,11 +99,14 @@ class PathDisplay:
         feature_names: Sequence[str],
         x: Axis = "s",
         unit: str = "coefficient",
+        clock: Literal["lasso", "training"] = "lasso",
     ) -> None:
         if x not in _AXIS_LABELS:
             raise ValueError(f"x must be 's', 'lambda' or 'l1'; got {x!r}.")
+        if x == "lambda" and clock == "training":
+            raise ValueError("x must be 's' or 'l1' for paths in training time: no penalty λ belongs to it.")
         self.curves, self.features, self.feature_names = list(curves), np.asarray(features), list(feature_names)
-        self.x, self.unit = x, unit
+        self.x, self.unit, self.clock = x, unit, clock
 
     @classmethod
     def from_path(
@@ -129,12 +135,14 @@ class PathDisplay:
         Raises
         ------
         ValueError
-            If the paths have different features, or x, labels or scale do not fit.
+            If the paths have different features or clocks, or x, labels or scale do not fit.
         """
         paths = [path] if other is None else [path, other]
         names = path.frame.feature_names
         if other is not None and tuple(other.frame.feature_names) != tuple(names):
             raise ValueError("path and other must have the same features; their feature_names differ.")
+        if other is not None and other.clock != path.clock:
+            raise ValueError("path and other must have the same clock; one of them has training time only.")
         titles = titles_of(paths) if labels is None else list(labels)
         if len(titles) != len(paths):
             raise ValueError(f"labels must name each path; got {len(titles)} for {len(paths)}.")
@@ -150,7 +158,8 @@ class PathDisplay:
             for title, one, (s, coef) in zip(titles, paths, samples, strict=True)
         ]
         unit = "coefficient" if scale is None else "coefficient × scale"
-        return cls(curves, features=features, feature_names=[names[j] for j in features], x=x, unit=unit)
+        chosen = [names[j] for j in features]
+        return cls(curves, features=features, feature_names=chosen, x=x, unit=unit, clock=path.clock)
 
     def plot(self, ax: Axes | None = None, *, n_labels: int = 10, name_length: int = 24) -> PathDisplay:
         """Draw the curves.
@@ -210,7 +219,8 @@ class PathDisplay:
         ax.axhline(0.0, color="0.5", linewidth=0.6, zorder=1)
         ax.spines[["top", "right"]].set_visible(False)
         shown = " as shown" if self.x == "l1" and self.unit != "coefficient" else ""
-        ax.set_xlabel(_AXIS_LABELS[self.x] + shown)
+        label = _TRAINING_TIME if self.x == "s" and self.clock == "training" else _AXIS_LABELS[self.x]
+        ax.set_xlabel(label + shown)
         whose = f" ({self.curves[0].label})" if len(self.curves) == 1 else ""
         ax.set_ylabel(self.unit + whose, parse_math=False)
 

@@ -56,8 +56,8 @@ def gradient_flow(
     network : Network
         With its scale.
     until : float, optional
-        The lasso time s at which to stop (``network.lasso_time(t)`` for a training time t). By default the flow goes
-        on until it has come to rest; the path then covers all s.
+        The lasso time s at which to stop (``network.lasso_time(t)`` for a training time t; from a scale of 1 on, at
+        depth 2, t itself). By default the flow goes on until it has come to rest; the path then covers all s.
     rtol : float
         Relative error of every coefficient above it, a step.
     weight_decay : float
@@ -75,11 +75,13 @@ def gradient_flow(
         compared with the lasso at 1/s; ``path.curve.effort`` counts steps, evaluations and factorisations. Of deep
         networks whose averages are certified to be nearer than rtol to those of the limit flow, the limit flow is the
         answer; the status of the path is "limit" then.
+        Where ``path.clock`` is "training", s is training time, and there is no lasso to compare with.
 
     Raises
     ------
     ValueError
-        If the network does not fit the problem, or an argument makes no sense.
+        If the network does not fit the problem, its scale is so far above the coefficients that rounding hides them
+        (at depth 3 and more; at depth 2 of unequal shapes), or an argument makes no sense.
     ArithmeticError
         If steps become too short to go on.
 
@@ -110,7 +112,7 @@ def gradient_flow(
         told = None if callback is None else (lambda *at: callback(FlowProgress(*at)))
         path = decayed_flow(problem, network, decay, stop, rtol, told)
         return path if level is None else _cut(path, problem, level)
-    box = network.box(problem.n_features, decay)
+    box = network.faces(problem.n_features, decay)
     stop = None if until is None else read_nonnegative(until, "until")
     near = _limit(problem, network, box, stop, rtol) if not decay else None
     path = near or _integrated(problem, network, box, stop, rtol, callback)
@@ -129,6 +131,7 @@ def _integrated(
     branches = network.branches(problem.n_features, float(units.working_penalty(box.decay)))
     branches = branches.rescaled(math.log(2.0) * (units.design - units.target))
     run = Integration(problem, branches, rtol)
+    run.refuse_rounding(network)
     stop = np.inf if until is None else until
     stretches, at_rest = run.run(float(units.working_time(stop)), callback)
     if at_rest and (left := run.left_to_go()) > 10 * rtol:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lassoflow.arrays import EPS, Floats, Ints
+from lassoflow.branches import Branches, Maps
 from lassoflow.dense import Effort, Stretch
-from lassoflow.network import Branches, Maps
+from lassoflow.network import Network
 from lassoflow.problem import LeastSquares
 
 if TYPE_CHECKING:  # numba takes a while to import
@@ -24,6 +25,8 @@ _WIDE = 1.5
 """Active coordinates per sample from which on the steps solve in the samples."""
 _LOCAL = 1.5
 """Error allowed in a step over rtol: flows are contractive, and what is left in the end is a few rtol inside a jump."""
+_LOST = 1e-3
+"""Share of rtol that rounding of the gaps may take."""
 _LEAVE = 0.01
 """Share of that below which it no longer does."""
 _LARGE = 60
@@ -107,13 +110,31 @@ class Integration:
         self.scheme = _Scheme()
         self._gram: dict[int, Floats] = {}
 
+    def refuse_rounding(self, network: Network) -> None:
+        """Refuse a scale so far above the coefficients that these are lost in the rounding of gaps."""
+        upper, lower = self.gaps()
+        largest = np.maximum(np.abs(upper), np.where(np.isinf(lower), 0.0, np.abs(lower)))
+        lost = EPS * float((self.branches.derivative((upper, lower)) * largest).max())
+        size = max(self.size, float(np.abs(self.branches.coef((upper, lower))).max()))
+        if self.size and lost > _LOST * self.rtol * size:
+            raise ValueError(
+                f"{network!r} has a scale so far above the coefficients of this problem that rounding would hide them: "
+                f"rtol must be above {lost / _LOST / size:.1g}."
+            )
+
+    def stiffness(self) -> float:
+        """A bound on the rate at which coefficients relax: the trace of M dx/dtheta."""
+        with np.errstate(over="ignore"):
+            slope = self.branches.derivative(self.gaps())
+            return float((slope * (self.problem.design.norms**2 / self.problem.n_samples)).sum())
+
     def gaps(self) -> tuple[Floats, Floats]:
         """Gaps of all coordinates to the two faces."""
         return self.branches.gaps(self.theta, self.s)
 
     def arrived(self, gap: Floats) -> NDArray[np.bool_]:
         """Which gaps are at the threshold, but for rounding of the dual."""
-        return gap <= self.threshold * (1 + 1e-9) + self._noise() / 10
+        return gap <= self.threshold + 1e-9 * abs(self.threshold) + self._noise() / 10
 
     def _noise(self) -> float:
         """Below which a difference of duals is rounding."""
@@ -172,7 +193,7 @@ class Integration:
         maps, found, r = b.on(index, least=1e-20 * self.size), [], sign * self.r[index]
         gap, z, why = active.gap, sign * self.z[index], stepping.FULL
         if not self.step:
-            self.step = 1e-3 * self.s if self.s else 1e-3 / (1.0 + self.fastest)
+            self.step = 1e-3 * self.s if self.s else 1e-3 / (1.0 + self.fastest + self.stiffness())
         while why == stepping.FULL:
             width = (b.upper + b.lower)[index] + 2 * b.decay * self.s
             explicit, rows = self.scheme.choose(maps, gram, gap, width, self.step)

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from lassoflow.arrays import Floats
-from lassoflow.network import Maps
+from lassoflow.branches import Maps
 
 try:
     import numba
@@ -46,7 +46,7 @@ def branch(maps: Maps, g: Floats, log_cap: float) -> tuple[Floats, Floats]:
     """The branch f(g) and -f'(g), continued linearly above the cap so that nothing overflows."""
     power, rate = maps.power, maps.rate
     if power == np.inf:
-        exponent = -rate * g
+        exponent = maps.log_scale - rate * g
         inside = np.exp(np.minimum(exponent, log_cap))
         return inside * (1.0 + np.maximum(exponent - log_cap, 0.0)), rate * inside
     unit = np.exp(maps.log_scale / power)  # the gap at which f = 1
@@ -95,7 +95,11 @@ def coefficients(maps: Maps, g: Floats, width: Floats, log_cap: float) -> tuple[
     if not maps.both:
         return near, near_slope, np.zeros_like(near)
     far, far_slope = branch(maps, width - g, log_cap)
-    return near - far, near_slope + far_slope, far_slope
+    x = near - far
+    if maps.power == np.inf:  # where the branches are nearly equal their difference cancels
+        apart = maps.rate * (width - 2.0 * g)
+        x = np.where(np.abs(apart) < 1.0, -near * np.expm1(-np.minimum(np.maximum(apart, -1.0), 1.0)), x)
+    return x, near_slope + far_slope, far_slope
 
 
 @compile_kernel
@@ -130,9 +134,9 @@ def times_gram(gram: Gram, x: Floats) -> Floats:
 
 
 @compile_kernel
-def rounding(gram: Gram, r: Floats, x: Floats) -> float:
-    """How far ``r - M x`` may be off."""
-    return 2.2e-16 * (np.abs(r).max() + gram.norms.max() * np.dot(gram.norms, np.abs(x)))
+def rounding(gram: Gram, r: Floats, x: Floats, moved: Floats) -> float:
+    """How far ``r - M x`` may be off, where x is off for the rounding of gaps by ``moved = g dx/dg``, too."""
+    return 2.2e-16 * (np.abs(r).max() + gram.norms.max() * np.dot(gram.norms, np.abs(x) + np.abs(moved)))
 
 
 @compile_kernel

@@ -13,15 +13,17 @@ interpolated by a Chebyshev series in ``gap^(1/(L-2))``, in which it is smooth.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from lassoflow.arrays import Floats, Ints
-from lassoflow.network import Branches, Maps, Network, ProductNetwork
+from lassoflow.branches import Branches, Maps
+from lassoflow.network import Network, PowerNetwork, ProductNetwork, SquareNetwork
 
 _REACH = 1.6
 """How far the series goes, over the gap at which x is zero."""
@@ -130,7 +132,7 @@ class LayeredNetwork(Network):
     ----------
     directions : array of shape (L, d), or L numbers
     scale, log_scale : float
-        One of them; below 1 for two layers.
+        One of them. With two layers, from a scale of 1 on there is training time only.
 
     Raises
     ------
@@ -145,6 +147,8 @@ class LayeredNetwork(Network):
     >>> network.box(1).upper.round(6)  # int_0^inf dz / ((z^2 + 4) (z^2 + 1))^(1/2)
     array([1.078258])
     """
+
+    arguments = ("directions",)
 
     def __init__(
         self, directions: Sequence[ArrayLike] | Floats, scale: float | None = None, *, log_scale: float | None = None
@@ -251,6 +255,26 @@ class LayeredNetwork(Network):
 
     def _arguments(self) -> list[str]:
         return [f"<{self.depth} layers>"]
+
+
+KINDS: dict[str, type[Network]] = {
+    kind.__name__: kind for kind in (ProductNetwork, SquareNetwork, PowerNetwork, LayeredNetwork)
+}
+"""The networks that files may name."""
+
+
+def network_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Network:
+    """The network of any kind that :meth:`Network.to_arrays` wrote.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If its kind is not known, or an array is missing or is none of such a network.
+    """
+    kind = str(arrays["network"])
+    if kind not in KINDS:
+        raise ValueError(f"it holds a network of the unknown kind {kind!r}")
+    return KINDS[kind].from_arrays(arrays)
 
 
 def _tail(z: Floats, mu: Floats) -> Floats:

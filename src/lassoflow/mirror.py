@@ -42,9 +42,11 @@ class Rate(NamedTuple):
 
 
 def solution(flow: Path) -> Floats:
-    """The least-squares solution in the network's reach with the smallest l1 norm of its box, shape (d,)."""
-    box = flow.box
-    return limit_flow(flow.require_problem("a rate"), np.stack([box.upper, box.lower])).end
+    """The least-squares solution in the network's reach with the smallest l1 norm, of its box if it has one: (d,)."""
+    sides = np.stack([flow.box.upper, flow.box.lower])
+    if not (sides > 0).all():
+        sides = np.where(np.isinf(sides), np.inf, 1.0)
+    return limit_flow(flow.require_problem("a rate"), sides).end
 
 
 def general_rate(flow: Path, x_star: Floats) -> Rate:

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lassoflow.architecture import Clock
 from lassoflow.archive import read_arrays, write_arrays
 from lassoflow.arrays import Floats, read_matrix, read_nonnegative
 from lassoflow.box import Box
 from lassoflow.curve import Curve, Polygon, Side
 from lassoflow.decayed import Decayed
 from lassoflow.dense import Smooth
+from lassoflow.layered import network_from_arrays
 from lassoflow.network import Network
 from lassoflow.problem import LeastSquares
 from lassoflow.recorded import Recorded
@@ -56,7 +58,7 @@ class Path:
     ----------
     law : "lasso", "flow" (the limit flow), "network" (gradient flow of a finite one) or "descent"
     problem : the :class:`~lassoflow.LeastSquares` it solves, or None for a loaded path
-    box : penalty factors and weight decay
+    box : penalty factors and weight decay; of a network that starts at 1 or above, faces that may be negative
     status : "complete", or what ended the path early: "lambda_min", "max_knots", "until" or "stopped"; or "limit" if it
         is the flow of a deep network from so small a scale that the limit flow is the answer
     blend : share of the average in what the path shows (1: average, 0: instantaneous)
@@ -98,6 +100,16 @@ class Path:
     blend: float
     network: Network | None = None
     """The network whose path it is, with its scale and its clock."""
+
+    @property
+    def clock(self) -> Clock:
+        """What s is: "lasso" time 1/lambda or, of networks in the kernel regime, "training" time."""
+        return self.network.clock if self.network else "lasso"
+
+    @property
+    def letter(self) -> str:
+        """What tables and messages call the time: s, or t if it is training time."""
+        return "s" if self.clock == "lasso" else "t"
 
     # -- the curve ------------------------------------------------------------------------------------------------
 
@@ -161,8 +173,13 @@ class Path:
         Raises
         ------
         ValueError
-            If a penalty is negative or NaN, or below the end of the path.
+            If a penalty is negative or NaN, or below the end of the path; or if there is no lasso clock.
         """
+        if self.clock == "training":
+            raise ValueError(
+                f"{self.network!r} is in the kernel regime: there is training time only, and no penalty belongs to it. "
+                "Call the path with a training time."
+            )
         penalties = np.asarray(lam, dtype=np.float64)
         if not (penalties >= 0).all():
             raise ValueError("lam must be a penalty >= 0; it is negative or NaN somewhere.")
@@ -180,6 +197,28 @@ class Path:
         average = self.curve.average(flat, side)
         product = np.multiply(average, flat[:, None], out=np.zeros_like(average), where=average != 0)
         return _shaped(product, shape)
+
+    def log_abs(self, s: ArrayLike, side: Side = "right") -> Floats:
+        """``log|x(s)|``, shape ``s.shape + (d,)``: -inf where a coefficient is 0.
+
+        Of a network's flow it is right where coefficients are below the smallest float. Its average is known as a
+        number only, and steps on the weights, exact paths and blends are, too: of these it is the logarithm of that.
+
+        Examples
+        --------
+        >>> import lassoflow as lf
+        >>> problem = lf.LeastSquares([[1.0, 0.0], [0.0, 1.0]], [2.0, 1.0])
+        >>> flow = lf.gradient_flow(problem, lf.ProductNetwork(log_scale=-10_000))
+        >>> flow(0.5), flow.log_abs(0.5).round(1)
+        (array([0., 0.]), array([-5001.4, -7501.4]))
+        >>> lf.lasso_path(problem).log_abs(2.0).round(4)
+        array([  0., -inf])
+        """
+        flat, shape = self._times(s)
+        if self.blend == 0.0 and isinstance(self.curve, Smooth | Decayed | Vanishing):
+            return _shaped(self.curve.log_abs(flat), shape)
+        with np.errstate(divide="ignore"):
+            return np.log(np.abs(self(s, side)))
 
     def dual(self, s: ArrayLike) -> Floats:
         """``theta(s) = s X'(y - X z/s) / n``, shape ``s.shape + (d,)``. The same for every view; one pass over X.
@@ -268,6 +307,8 @@ class Path:
     def to_frame(self, all_features: bool = False) -> pd.DataFrame:
         """One row a knot and one for the end: s, lambda, dimension, l1_norm, intercept, then the features.
 
+        In training time the first column is t, and there is no lambda.
+
         Rows are right limits but for the last, at the end of the domain (s = inf and lambda = 0 if complete). A
         feature that is named like one of the other columns gets " (feature)" behind its name.
 
@@ -290,8 +331,7 @@ class Path:
         s = np.append(knots, self.curve.stop)
         values = np.vstack([self(knots), self.end])
         head = {
-            "s": s,
-            "lambda": 1.0 / s,
+            **({"s": s, "lambda": 1.0 / s} if self.clock == "lasso" else {"t": s}),
             "dimension": (values != 0).sum(axis=1),
             "l1_norm": np.abs(values).sum(axis=1),
             "intercept": self.frame.target_mean - values @ self.frame.feature_means,
@@ -310,11 +350,11 @@ class Path:
 
     def __repr__(self) -> str:
         count, d = self.knots.size, len(self.frame.feature_names)
-        span = f" for s from {self.knots[0]:.4g} to {self.knots[-1]:.4g}" if count else ""
+        time = {"lasso": "s", "training": "training time t"}[self.clock]
+        span = f" for {time} from {self.knots[0]:.4g} to {self.knots[-1]:.4g}" if count else ""
         by = "" if self.status == "stopped" else f" by {self.status}"
-        ended = {"complete": "complete", "limit": "complete, as its limit"}.get(
-            self.status
-        ) or f"stopped{by} at s = {self.curve.stop:.4g}"
+        whole = {"complete": "complete", "limit": "complete, as its limit"}
+        ended = whole.get(self.status, f"stopped{by} at {self.letter} = {self.curve.stop:.4g}")
         what = "knot" if self.exact else "step"
         count = count if self.exact else self.mesh.size
         notes = [f"{count} {what}{'s' * (count != 1)}{span}", f"{d} feature{'s' * (d != 1)}", ended]
@@ -331,11 +371,11 @@ class Path:
     def _times(self, s: ArrayLike) -> tuple[Floats, tuple[int, ...]]:
         times = np.asarray(s, dtype=np.float64)
         if not (times >= 0).all():
-            raise ValueError("s must be a time >= 0; it is negative or NaN somewhere.")
+            raise ValueError(f"{self.letter} must be a time >= 0; it is negative or NaN somewhere.")
         if (times > self.curve.stop).any():
             raise ValueError(
-                f"s = {times.max():.6g} lies beyond the end of the path: "
-                f"{self.status} stopped it at s = {self.curve.stop:.6g}."
+                f"{self.letter} = {times.max():.6g} lies beyond the end of the path: "
+                f"{self.status} stopped it at {self.letter} = {self.curve.stop:.6g}."
             )
         return times.ravel(), times.shape
 
@@ -371,8 +411,8 @@ def load(file: str | os.PathLike[str], problem: LeastSquares | None = None) -> P
     """
     try:
         path = _from_arrays(read_arrays(file), problem)
-    except (KeyError, TypeError, ValueError) as error:
-        reason = f"it has no {error}" if isinstance(error, KeyError) else error
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        reason = f"it has no {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
         raise ValueError(f"{os.fspath(file)!r} is not a path saved by lassoflow: {reason}.") from None
     if problem is not None and problem.feature_names != path.frame.feature_names:
         raise ValueError(f"The problem given has other features than the path in {os.fspath(file)!r}.")
@@ -393,6 +433,7 @@ def _to_arrays(path: Path) -> dict[str, Any]:
         "feature_means": frame.feature_means,
         "target_mean": frame.target_mean,
         **path.curve.to_arrays(),
+        **(path.network.to_arrays() if path.network else {}),
     }
 
 
@@ -403,6 +444,9 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | None) 
     law, status = str(arrays["law"]), str(arrays["status"])
     if law not in get_args(Law) or status not in get_args(Status):
         raise ValueError(f"it holds a path of law {law!r} and status {status!r}")
+    network = network_from_arrays(arrays) if "network" in arrays else None
+    if network:
+        network.branches(len(names))  # it has to fit
     curve: Curve
     if "stretches" in arrays:
         curve = Smooth.from_arrays(arrays, problem)
@@ -422,4 +466,5 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | None) 
         frame=Frame(names, arrays["feature_means"], float(arrays["target_mean"])),
         status=status,  # type: ignore[arg-type]
         blend=float(arrays["blend"]),
+        network=network,
     )

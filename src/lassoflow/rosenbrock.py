@@ -20,8 +20,8 @@ import numpy as np
 import scipy.linalg as sla
 
 from lassoflow.arrays import Floats
+from lassoflow.branches import Maps
 from lassoflow.kernels import Gram, coefficients, compile_kernel, compiled, rounding, times_gram
-from lassoflow.network import Maps
 
 _GAMMA = 0.21193756319429014
 _LAST = (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946)
@@ -186,6 +186,6 @@ def implicit_step(maps: Maps, gram: Gram, decay: float, r: Floats, now: State, h
         g += weight * stages[j]
         z += weight * cumulated[j]
     # the right-hand sides are sums of terms as large as r and as the corrections
-    size = 10.0 * rounding(gram, r, now.x) + 6.6e-15 / h * np.abs(stages).max()
+    size = 10.0 * rounding(gram, r, now.x, now.slope * now.g) + 6.6e-15 / h * np.abs(stages).max()
     noise = np.abs(_respond(system, size * np.where(np.cos(1e3 / h * np.arange(m)) > 0.0, 1.0, -1.0)))
     return Step(g, z, stages[7].copy(), noise, np.dot(_H, stages), np.dot(_H, cumulated))

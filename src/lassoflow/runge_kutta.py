@@ -10,8 +10,8 @@ import numpy as np
 from scipy.integrate import RK45
 
 from lassoflow.arrays import Floats
+from lassoflow.branches import Maps
 from lassoflow.kernels import Gram, coefficients, compile_kernel, rounding, times_gram
-from lassoflow.network import Maps
 from lassoflow.rosenbrock import State, Step
 
 _A = np.vstack([np.pad(RK45.A, ((0, 0), (0, 1))), RK45.B])
@@ -36,5 +36,5 @@ def explicit_step(maps: Maps, gram: Gram, decay: float, r: Floats, now: State, h
         slopes[i] = coefficients(maps, g, now.width + 2.0 * decay * _C[i] * h, log_cap)[0]
         rises[i] = decay - r + times_gram(gram, slopes[i])
     z = now.z + h * np.dot(_A[6], slopes[:6])
-    noise = np.full(m, 10.0 * h * rounding(gram, r, now.x))
+    noise = np.full(m, 10.0 * h * rounding(gram, r, now.x, now.slope * now.g))
     return Step(g, z, h * np.dot(_ERROR, rises), noise, h * np.dot(_BENDS, rises), h * np.dot(_BENDS, slopes))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lassoflow.arrays import Floats
+from lassoflow.branches import Maps
 from lassoflow.kernels import (
     Gram,
     coefficients,
@@ -17,7 +18,6 @@ from lassoflow.kernels import (
     times_gram,
     turning_point,
 )
-from lassoflow.network import Maps
 from lassoflow.rosenbrock import State, Step, implicit_step
 from lassoflow.runge_kutta import explicit_step
 
@@ -111,10 +111,10 @@ def _error(maps: Maps, limits: Limits, width: Floats, step: Step, slope: Floats,
     """Of a step: that of log x or of x over the largest, over what is allowed; 1 is just right.
 
     A coordinate on its way has to arrive on time, so all count with the steepness of one that is there. Nothing is
-    asked for below what rounding leaves of the estimate itself.
+    asked for below what rounding leaves of the estimate and of the gap itself.
     """
     relative = np.maximum(np.maximum(steepness(maps, step.g, width), limits.steepest), slope / largest)
-    return (relative * np.abs(step.error)).max() / max(limits.tol, (relative * step.noise).max())
+    return (np.abs(step.error) / (limits.tol / relative + step.noise + 6.6e-15 * np.abs(step.g))).max()
 
 
 @compile_kernel
@@ -147,7 +147,9 @@ def advance(
             why = STATIONARY
             break
         if wait == np.inf:
-            still, ended = _at_rest(gram, limits, decay, s + passed, now, largest, moved_x, rounding(gram, r, x))
+            still, ended = _at_rest(
+                gram, limits, decay, s + passed, now, largest, moved_x, rounding(gram, r, x, slope * g)
+            )
             if ended:
                 why = STATIONARY
                 break
@@ -169,8 +171,8 @@ def advance(
             error = _error(maps, limits, moved, step, reached_slope, largest)
         if sound and error <= 1.0 and others.r.size:
             nearest = _nearest(others, gram, step.z, s + passed + taken, decay) - limits.threshold
-            noise = 2e-15 * max(1.0, (s + passed) * np.abs(others.r).max())
-            if nearest < -max(0.7 / kappa, noise):
+            beyond = max(0.7 / kappa, 2e-15 * max(1.0, (s + passed) * np.abs(others.r).max()))
+            if nearest < -beyond:
                 error = 40.0
         factor = min(5.0, max(0.15, 0.9 * max(error, 1e-10) ** -0.2))
         if error > 1.0 and (not sound or taken > shortest):

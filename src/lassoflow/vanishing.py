@@ -22,8 +22,9 @@ import scipy.linalg as sla
 from numpy.typing import NDArray
 
 from lassoflow.arrays import EPS, Floats
+from lassoflow.branches import Branches
 from lassoflow.curve import Polygon, Side
-from lassoflow.network import Branches, PowerNetwork
+from lassoflow.network import PowerNetwork
 from lassoflow.problem import LeastSquares
 
 

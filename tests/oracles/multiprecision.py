@@ -49,7 +49,9 @@ class Spec:
 
     @property
     def clock(self) -> mpf:
-        """Lasso time per training time."""
+        """Lasso time per training time; 1 at depth 2 from a scale of 1 on, where times are training times."""
+        if self.depth == 2 and self.log >= 0:
+            return mpf(1)
         if self.kind == "product":
             return 2 / -self.log
         if self.kind == "layers":
