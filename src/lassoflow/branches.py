@@ -73,11 +73,15 @@ class Branches:
         shift = self.log_scale / self.rate if self.power == np.inf else 0.0
         return self.upper - shift, self.lower - shift
 
-    def on(self, index: Ints, least: float = 0.0) -> Maps:
-        """The branches of some coordinates for the integrator, without far ones below ``least`` at half the width."""
-        none, half = np.zeros((0, index.size)), (self.upper + self.lower)[index] / 2
-        far = np.exp(self.log_branch(half.min(initial=np.inf))) > least
-        return Maps(self.power, self.rate, self.log_scale, bool(far), 0.0, none, none, np.ones(index.size))
+    def on(self, index: Ints, reach: float = np.inf, least: float = 0.0) -> Maps:
+        """The branches of some coordinates for the integrator; without the far ones where, as far as the gaps reach,
+        they are below ``least``.
+        """
+        none, both = np.zeros((0, index.size)), True
+        if least:
+            nearest = ((self.upper + self.lower)[index] - reach).min(initial=np.inf)
+            both = bool(self.log_branch(nearest) > math.log(least))
+        return Maps(self.power, self.rate, self.log_scale, both, 0.0, none, none, np.ones(index.size))
 
     def gaps(self, theta: ArrayLike, s: ArrayLike = 0.0) -> tuple[Floats, Floats]:
         """How far theta is from the upper and the lower face at time s: each of shape (..., d)."""

@@ -89,7 +89,8 @@ class Decayed:
     @cached_property
     def mesh(self) -> Floats:
         """Ends of all steps, in the user's units, increasing, shape (p + 1,)."""
-        return np.asarray(self.units.time(self.times), dtype=np.float64)
+        mesh = np.asarray(self.units.time(self.times), dtype=np.float64)
+        return mesh[mesh <= self.stop]
 
     @cached_property
     def knots(self) -> Floats:
@@ -99,7 +100,7 @@ class Decayed:
 
     def until(self, stop: float) -> Decayed:
         """The curve up to a time."""
-        kept = max(1, int(np.searchsorted(self.mesh, stop)))
+        kept = max(1, int(np.searchsorted(self.times, self.units.working_time(stop))))
         parts = self.times[: kept + 1], self.series[:kept]
         return Decayed(self.chart, self.units, self.weight_decay, self.rate, *parts, stop, self.rtol, None, self.effort)
 

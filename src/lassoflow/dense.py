@@ -56,7 +56,7 @@ class Stretch:
         """The polynomials at times s, shape (q, m)."""
         if self.times.size == 1:
             return np.repeat(coefficients[:1, 0], s.size, axis=0)
-        passed = np.minimum(s - self.origin, self.times[-1])
+        passed = np.where(s >= self.end, self.times[-1], s - self.origin)  # it may end before the next float
         step = np.clip(np.searchsorted(self.times, passed, side="right") - 1, 0, self.times.size - 2)
         t = ((passed - self.times[step]) / (self.times[step + 1] - self.times[step]))[:, None]
         start, end = coefficients[step, 0], coefficients[step + 1, 0]

@@ -190,7 +190,7 @@ class Integration:
             self.steepest,
             1e-10 * self.fastest,
         )
-        maps, found, r = b.on(index, least=1e-20 * self.size), [], sign * self.r[index]
+        maps, found, r = b.on(index, limits.leave, 1e-20 * self.size), [], sign * self.r[index]
         gap, z, why = active.gap, sign * self.z[index], stepping.FULL
         if not self.step:
             self.step = 1e-3 * self.s if self.s else 1e-3 / (1.0 + self.fastest + self.stiffness())

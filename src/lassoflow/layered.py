@@ -55,7 +55,7 @@ class LayeredBranches(Branches):
         """L - 2."""
         return int(self.mu.shape[0]) - 1
 
-    def on(self, index: Ints, least: float = 0.0) -> Maps:
+    def on(self, index: Ints, reach: float = np.inf, least: float = 0.0) -> Maps:
         """See :meth:`Branches.on`."""
         series, mu = (np.ascontiguousarray(rows[:, index]) for rows in (self.series, self.mu))
         return Maps(self.power, self.rate, self.log_scale, False, self.log_factor, series, mu, self.span[index])
