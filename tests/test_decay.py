@@ -171,11 +171,14 @@ def test_a_degenerate_end_is_not_declared():
 
 def test_a_saddle_that_symmetry_holds_is_the_end():
     """Equal and opposite columns: coefficients stay equal, though one alone would have a smaller loss."""
-    X, y = data(6, 2)
-    for network in (lf.PowerNetwork(3, 1e-2), lf.LayeredNetwork([1.0, 0.5, 0.0], 1e-2)):
-        end = flow_of(np.column_stack([X[:, 0], X[:, 0], X[:, 1], -X[:, 1]]), y, network, 1e-2).end
-        np.testing.assert_allclose(end[[0, 2]], [end[1], -end[3]], rtol=1e-12)
-        assert end.all()
+    X, y = data(6, 3)
+    for network in (lf.PowerNetwork(3, 1e-2), lf.PowerNetwork(5, 1e-1), lf.LayeredNetwork([1.0, 0.5, 0.0], 1e-2)):
+        end = flow_of(np.column_stack([X, X[:, 0], -X[:, 1], np.zeros(6)]), y, network, 1e-2).end
+        np.testing.assert_array_equal(end[[0, 1, 5]], [end[3], -end[4], 0.0])
+        assert end[[0, 1]].all()
+    wide = np.array([[1.0, 1.0, 0.0, 2.0, 1.0], [1.0, 0.0, 2.0, -1.0, 1.0]])  # where errors would grow for long
+    end = flow_of(wide, np.array([5.0, 1.0]), lf.PowerNetwork(3, 1e-2), 1e-3).end
+    assert end[0] == end[4]
 
 
 # -- limits ---------------------------------------------------------------------------------------------------------
