@@ -82,6 +82,19 @@ def test_agrees_with_training_the_weights(name, shape):
         assert np.abs(flow.curve.log_abs(times) - exact.log_abs)[clear].max() <= 100 * rtol
 
 
+@pytest.mark.parametrize("share", [0.9995, 1.0005])
+def test_errors_that_a_saddle_magnifies_are_followed(share):
+    """Past the unstable critical point of one coefficient, on either side: errors grow some thousandfold there."""
+    X, y, decay = np.array([[1.0]]), np.array([1.0]), 0.3
+    spec = Spec("layers", (share * roots(1.0, decay, 3)[0]) ** 3, depth=3, first=[1.0, 0.999999, 0.999998])
+    times = network_of(spec).lasso_time(np.linspace(1.0, 15.0, 20) / decay)
+    exact = multiprecision.train(X, y, spec, times, decay, digits=35)
+    assert (exact.x[-1] > 0.5) == (share > 1)
+    for rtol in (1e-6, 1e-8):
+        flow = flow_of(X, y, network_of(spec), decay, until=times[-1], rtol=rtol)
+        assert np.abs(flow(times) - exact.x).max() <= 10 * rtol * np.abs(exact.x).max()
+
+
 @pytest.mark.parametrize(("depth", "log_scale"), [(3, -500.0), (4, -100.0), (3, -2000.0)])
 def test_tiny_weights_have_a_closed_form(depth, log_scale):
     """So small that the residual is y: ``x = scale e^(-D lambda t) h(theta)`` with theta of the discounted gradient."""
@@ -171,11 +184,27 @@ def test_a_degenerate_end_is_not_declared():
 
 def test_a_saddle_that_symmetry_holds_is_the_end():
     """Equal and opposite columns: coefficients stay equal, though one alone would have a smaller loss."""
-    X, y = data(6, 2)
-    for network in (lf.PowerNetwork(3, 1e-2), lf.LayeredNetwork([1.0, 0.5, 0.0], 1e-2)):
-        end = flow_of(np.column_stack([X[:, 0], X[:, 0], X[:, 1], -X[:, 1]]), y, network, 1e-2).end
-        np.testing.assert_allclose(end[[0, 2]], [end[1], -end[3]], rtol=1e-12)
-        assert end.all()
+    X, y = data(6, 3)
+    for network in (lf.PowerNetwork(3, 1e-2), lf.PowerNetwork(5, 1e-1), lf.LayeredNetwork([1.0, 0.5, 0.0], 1e-2)):
+        end = flow_of(np.column_stack([X, X[:, 0], -X[:, 1], np.zeros(6)]), y, network, 1e-2).end
+        np.testing.assert_array_equal(end[[0, 1, 5]], [end[3], -end[4], 0.0])
+        assert end[[0, 1]].all()
+    wide = np.array([[1.0, 1.0, 0.0, 2.0, 1.0], [1.0, 0.0, 2.0, -1.0, 1.0]])  # where errors would grow for long
+    end = flow_of(wide, np.array([5.0, 1.0]), lf.PowerNetwork(3, 1e-2), 1e-3).end
+    assert end[0] == end[4]
+
+
+def test_a_saddle_that_other_ties_hold_is_refused_where_rounding_decides():
+    """Column 4 is 3 times column 0 and 2 times column 3, and all three grow: their duals reach the faces together."""
+    X = np.array(
+        [[1, -1, 0, -1, 1, -1], [1, 1, -1, -2, -1, 0], [0, -2, 0, -1, -2, 1], [0, 2, 1, 0, 0, -1]], dtype=float
+    )
+    y, network = np.array([-2.0, -1.4, -0.8, 1.7]), lf.PowerNetwork(3, 0.2)
+    with pytest.raises(ArithmeticError, match="passes a saddle so close by that rounding decides") as caught:
+        flow_of(X, y, network, 0.4)
+    until = float(str(caught.value).split()[-1].rstrip(".")) / 2
+    flow, fine = (flow_of(X, y, network, 0.4, until=until, rtol=rtol) for rtol in (1e-6, 1e-9))
+    assert np.abs(flow.end - fine.end).max() <= 1e-5
 
 
 # -- limits ---------------------------------------------------------------------------------------------------------

@@ -77,6 +77,14 @@ class Chart(ABC):
         """Which weights are not 0 at a critical point with coefficients of shape (d,): shape (layers, d)."""
 
     @abstractmethod
+    def unrest(self, y: Floats) -> Floats:
+        """How far the weights of coordinates that have grown are from :meth:`held` ones, relative, at most."""
+
+    @abstractmethod
+    def shape(self) -> Floats:
+        """What distinguishes coordinates but for their start, a row each: shape (..., d)."""
+
+    @abstractmethod
     def to_arrays(self) -> dict[str, Any]:
         """The chart as named arrays."""
 
@@ -146,6 +154,14 @@ class PowerChart(Chart):
         """See :meth:`Chart.held`."""
         return np.stack([limit > 0, limit < 0])
 
+    def unrest(self, y: Floats) -> Floats:
+        """See :meth:`Chart.unrest`: the other weight decays exactly as :meth:`advance` says."""
+        return np.zeros_like(y)
+
+    def shape(self) -> Floats:
+        """See :meth:`Chart.shape`."""
+        return np.zeros((0, self.start.size))
+
     def to_arrays(self) -> dict[str, Any]:
         """See :meth:`Chart.to_arrays`."""
         return {"chart": np.array([self.depth, self.log_scale]), "chart_size": self.start.size}
@@ -213,6 +229,14 @@ class LayerChart(Chart):
     def held(self, limit: Floats) -> NDArray[np.bool_]:
         """See :meth:`Chart.held`."""
         return np.broadcast_to(limit != 0, self.directions.shape)
+
+    def unrest(self, y: Floats) -> Floats:
+        """See :meth:`Chart.unrest`: layers come to be equal at half their relative difference of squares."""
+        return np.asarray((self._log_others(y) - _log_sinh(y)).max(axis=0))
+
+    def shape(self) -> Floats:
+        """See :meth:`Chart.shape`."""
+        return np.concatenate([self._nu[None], self._ratios])
 
     def to_arrays(self) -> dict[str, Any]:
         """See :meth:`Chart.to_arrays`."""

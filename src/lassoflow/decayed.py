@@ -61,7 +61,7 @@ class Decayed:
     >>> flow = lf.gradient_flow(problem, lf.PowerNetwork(depth=3, scale=0.1), weight_decay=0.1)
     >>> curve = flow.curve
     >>> curve.weights([float("inf")]).round(4)  # u and v: one coefficient has grown, the other has decayed
-    array([[[1.2395, 0.    ],
+    array([[[1.5818, 0.    ],
             [0.    , 0.    ]]])
     """
 
