@@ -1,6 +1,7 @@
 """Fixtures of more than one file."""
 
 import sys
+import warnings
 
 import pytest
 
@@ -13,7 +14,7 @@ def run(monkeypatch, capsys):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["lassoflow", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as stop:
             cli.main()
         return stop.value.code, *capsys.readouterr()
 

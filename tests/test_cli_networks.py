@@ -2,8 +2,11 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
+
+import lassoflow as lf
 
 LAYERED = ["--network", "layered", "--directions"]
 
@@ -154,3 +157,34 @@ def test_reproduce_lists_and_writes(run, tmp_path):
     assert (code, err) == (0, "")
     assert text.startswith("Published: ")
     assert "zhao_jumps.png" in files(tmp_path)
+
+
+@pytest.mark.parametrize("options", [["--depth", 3], ["--descent"], ["--depth", 3, "--weight-decay", 1.0]])
+def test_training_stops_where_the_loss_comes_down_to_a_level(run, options):
+    code, out, _ = run("train", "diabetes", "--scale", 1e-2, "--stop-when", 2500, "--json", *options)
+    assert code == 0
+    summary = json.loads(out)
+    path = summary["paths"][0] if isinstance(summary["paths"], list) else next(iter(summary["paths"].values()))
+    assert path["status"] == "stopped"
+
+
+def test_training_stops_at_a_training_time(run):
+    network = lf.PowerNetwork(2, 1e-4)
+    code, out, _ = run("train", "diabetes", "--scale", 1e-4, "--training-time", network.training_time(0.5), "--json")
+    assert code == 0
+    assert "0.5" in out
+    code, _, err = run("train", "diabetes", "--descent", "--training-time", 3)
+    assert code == 2
+    assert "--training-time: for flows" in err
+
+
+def test_a_warning_is_a_sentence(run, tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((8, 3))
+    X[:, 2] = X[:, 1] + 1e-6 * X[:, 2]
+    y = X @ [1.0, 1.0, 0.5] + 1e-6 * rng.standard_normal(8)
+    file = tmp_path / "data.csv"
+    np.savetxt(file, np.column_stack([X, y]), delimiter=",", header="a,b,c,y", comments="", fmt="%.17g")
+    _, _, err = run("train", file, "--target", "y", "--scale", 1e-20)
+    assert err.startswith("lassoflow: The columns of the support depend on each other so nearly")
+    assert err.count("\n") == 1

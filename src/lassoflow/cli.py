@@ -13,12 +13,14 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path as FilePath
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO
 
 import numpy as np
+from scipy.linalg import LinAlgWarning
 
 import lassoflow
 from lassoflow.archive import check_folder, write_files
@@ -89,6 +91,7 @@ def _train(job: CompareJob, table: Table, problem: LeastSquares, start: float) -
     if job.penalty_factor == "std":
         frame = table.to_frame() / np.where(problem.deviations > 0, problem.deviations, 1.0)
         problem = LeastSquares(frame, table.y, table.sample_weight, fit_intercept=not job.no_intercept)
+    until, level = job.until(network), getattr(job, "stop_when", None)
     with _training(job, "s" if network.clock == "lasso" else "t") as callback:
         if isinstance(job, TrainJob) and job.on_weights:
             path = gradient_descent(
@@ -101,11 +104,11 @@ def _train(job: CompareJob, table: Table, problem: LeastSquares, start: float) -
                 weight_decay=job.weight_decay,
                 label_noise=job.label_noise,
                 seed=job.seed,
+                stop_when=level,
                 callback=callback,
             )
         else:
-            until = 1.0 / job.lambda_min if job.lambda_min else None
-            path = gradient_flow(problem, network, until, job.rtol, job.weight_decay, callback)
+            path = gradient_flow(problem, network, until, job.rtol, job.weight_decay, callback, stop_when=level)
     assert isinstance(path, Path)  # one seed, one path
     paths: dict[str, Path] = {} if isinstance(job, TrainJob) else {"lasso": beside(lasso_path, path)}
     paths[path.law] = path
@@ -252,6 +255,18 @@ def _fail(sentence: str) -> NoReturn:
     sys.exit(2)
 
 
+def _tell(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning as a sentence on stderr."""
+    print(f"lassoflow: {message}", file=sys.stderr)
+
+
 def main() -> None:
     """Run the command line; every expected failure is one sentence and exit code 2."""
     if typer is None:
@@ -259,6 +274,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a column name may not fit the terminal's encoding
+    warnings.simplefilter("always", LinAlgWarning)
+    warnings.showwarning = _tell
     try:
         code = app()(prog_name="lassoflow", standalone_mode=False)
         sys.stdout.flush()

@@ -105,6 +105,10 @@ class CompareJob(Job):
         """Whether steps on the weights are asked for."""
         return False
 
+    def until(self, network: Network) -> float | None:
+        """When to stop the flow of the network."""
+        return 1.0 / self.lambda_min if self.lambda_min else None
+
     def make(self, n_features: int) -> Network:
         """The network, for d features.
 
@@ -161,6 +165,8 @@ class TrainJob(CompareJob):
     batch_size: Annotated[int | None, typer.Option(min=1, help="Rows a step; all if not given, 1 with --sgd.")] = None
     momentum: Annotated[float, typer.Option(min=0, max=1, help="Heavy ball momentum of descent.")] = 0.0
     label_noise: Annotated[float, typer.Option(min=0, help="Deviation of noise added to y at every step.")] = 0.0
+    stop_when: Annotated[float | None, typer.Option(min=0, help="Stop where the loss comes down to this.")] = None
+    training_time: Annotated[float | None, typer.Option(min=0, help="Stop a flow at this training time.")] = None
 
     files: ClassVar = ["train.png", "knots.csv", "summary.json"]
 
@@ -169,3 +175,13 @@ class TrainJob(CompareJob):
         """Whether steps on the weights are asked for."""
         given = self.step_size is not None or self.batch_size is not None
         return bool(self.descent or self.sgd or given or self.momentum or self.label_noise)
+
+    def until(self, network: Network) -> float | None:
+        """When to stop the flow of the network; of penalty and training time, the earlier."""
+        at = super().until(network)
+        if self.training_time is None:
+            return at
+        if self.on_weights:
+            raise ValueError("--training-time: for flows; descent takes --n-steps.")
+        own = float(network.lasso_time(self.training_time))
+        return own if at is None else min(at, own)

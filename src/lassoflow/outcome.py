@@ -71,9 +71,9 @@ def _path_summary(path: Path, problem: LeastSquares) -> dict[str, Any]:
     """A path in numbers; ``coef`` holds the nonzero coefficients at its end."""
     end, stop = path.end, path.domain[1]
     null = problem.loss(np.zeros_like(end))
+    first = {"first_lambda": 1.0 / path.knots[0] if path.knots.size else 0.0}
     return {
-        "knots": path.knots.size,
-        **({"first_lambda": 1.0 / path.knots[0] if path.knots.size else 0.0} if path.clock == "lasso" else {}),
+        **({"knots": path.knots.size} | first if path.exact else {"steps": path.mesh.size}),
         "status": path.status,
         f"{path.letter}_end": stop,
         "intercept": float(path.intercept(stop, side="left")),
