@@ -89,7 +89,7 @@ def test_stiffness_is_the_largest_eigenvalue():
         kernels.Gram(NONE, F, np.linalg.norm(F, axis=0)),
         kernels.Gram(F.T @ F, np.zeros((0, 6)), np.linalg.norm(F, axis=0)),
     ):
-        assert kernels.stiffness(gram, slope) == pytest.approx(exact, rel=0.05)
+        assert kernels.stiffness(gram, slope) == pytest.approx(exact, rel=0.1)
 
 
 @pytest.mark.parametrize("scale", [0.3, 1e-2, 1e-6])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from lassoflow.problem import LeastSquares
 
 if TYPE_CHECKING:  # numba takes a while to import
     from lassoflow.kernels import Gram
+    from lassoflow.stepping import Others
 
 _SMALL = 1e-3
 """Share of rtol, of the coefficients' size, from which on a coordinate takes part."""
@@ -62,15 +64,19 @@ class _Scheme:
 
     def __init__(self) -> None:
         self.explicit = True
-        self.patience, self.limited = 1, 0
+        self.patience, self.limited, self.looked = 1, 0, -_CHUNK
 
-    def choose(self, maps: Maps, gram: Gram, gap: Floats, width: Floats, step: float) -> tuple[bool, int]:
-        """Whether the next steps are explicit, and how many they are at most."""
+    def choose(self, maps: Maps, gram: Gram, gap: Floats, width: Floats, step: float, steps: int) -> tuple[bool, int]:
+        """Whether the next steps are explicit, and how many they are at most; after so many steps."""
         from lassoflow import kernels, runge_kutta, stepping
 
         m, n = gap.size, gram.factor.shape[0]
         if (n or m) < _LARGE:
             return False, stepping.ROWS
+        rows = _CHUNK if self.explicit else _CHUNK // 4
+        if steps - self.looked < rows // 2:
+            return self.explicit, rows
+        self.looked = steps
         slope = kernels.coefficients(maps, gap, width, 700.0)[1]
         stiffness = step * kernels.stiffness(gram, slope) / runge_kutta.LIMIT
         ratio = 2.3 + n / 40 if n else 4.6 + m / 60
@@ -109,6 +115,7 @@ class Integration:
         self.effort = Effort()
         self.scheme = _Scheme()
         self._gram: dict[int, Floats] = {}
+        self._taken = np.zeros(0, dtype=np.intp), np.zeros((0, 0))
 
     def refuse_rounding(self, network: Network) -> None:
         """Refuse a scale so far above the coefficients that these are lost in the rounding of gaps."""
@@ -140,6 +147,10 @@ class Integration:
         """Below which a difference of duals is rounding."""
         return 80 * EPS * max(1.0, self.s * self.fastest)
 
+    def _leave(self) -> float:
+        """The gap from which on a coordinate no longer takes part: not where gaps of others are rounding."""
+        return max(self.leave, self._noise())
+
     def wait(self) -> float:
         """How long until a coordinate takes part, while none does."""
         upper, lower = self.gaps()
@@ -156,7 +167,8 @@ class Integration:
         upper, lower = self.gaps()
         old = self.active
         width = (self.branches.upper + self.branches.lower)[old.index] + 2 * self.branches.decay * self.s
-        stay = ~((old.gap > self.leave) & (width - old.gap > self.leave))
+        leave = self._leave()
+        stay = ~((old.gap > leave) & (width - old.gap > leave))
         turn = old.gap > turning_point(self.branches.power, self.branches.rate, width)
         gap, sign = np.where(turn, width - old.gap, old.gap), np.where(turn, -old.sign, old.sign)
         near = np.minimum(upper, lower)
@@ -177,18 +189,11 @@ class Integration:
 
         active, b = self.active, self.branches
         index, sign = active.index, active.sign
-        rest = np.setdiff1d(np.arange(self.theta.size), index)
         frozen = self.z.copy()
         frozen[index] = 0.0
-        gram, block = self._products(index, sign, rest)
-        others = stepping.Others(self.r[rest], -self._gradient_of(frozen)[rest], b.upper[rest], b.lower[rest], block)
+        gram, others = self._products(index, sign, -self._gradient_of(frozen))
         limits = stepping.Limits(
-            _LOCAL * self.rtol,
-            self.size,
-            self.threshold,
-            max(self.leave, self._noise()),
-            self.steepest,
-            1e-10 * self.fastest,
+            _LOCAL * self.rtol, self.size, self.threshold, self._leave(), self.steepest, 1e-10 * self.fastest
         )
         maps, found, r = b.on(index, limits.leave, 1e-20 * self.size), [], sign * self.r[index]
         gap, z, why = active.gap, sign * self.z[index], stepping.FULL
@@ -196,7 +201,7 @@ class Integration:
             self.step = 1e-3 * self.s if self.s else 1e-3 / (1.0 + self.fastest + self.stiffness())
         while why == stepping.FULL:
             width = (b.upper + b.lower)[index] + 2 * b.decay * self.s
-            explicit, rows = self.scheme.choose(maps, gram, gap, width, self.step)
+            explicit, rows = self.scheme.choose(maps, gram, gap, width, self.step, self.effort.steps)
             why, count, rejected, self.step, times, gaps, sums = stepping.advance(
                 maps, gram, others, limits, b.decay, r, gap, z, width, self.s, self.step, stop - self.s, explicit, rows
             )
@@ -269,29 +274,47 @@ class Integration:
             step = float(np.abs(basis[kept].T @ (basis[kept] @ rise / values[kept] ** 2)).max(initial=0.0))
         return step / max(float(np.abs(x).max()), self.size)
 
-    def _products(self, index: Ints, sign: Floats, rest: Ints) -> tuple[Gram, Gram]:
-        """``M`` on the active coordinates, and its block of the others on them; or factors where these are smaller."""
+    def _products(self, index: Ints, sign: Floats, base: Floats) -> tuple[Gram, Others]:
+        """``M`` on the active coordinates and the others beside them; or factors of it where these are smaller."""
         from lassoflow.kernels import Gram
+        from lassoflow.stepping import Others
 
-        n, none = self.problem.n_samples, np.zeros((0, 0))
-        norms = self.problem.design.norms / math.sqrt(n)
+        b, (n, d) = self.branches, self.problem.design.shape
+        norms, none = self.problem.design.norms / math.sqrt(n), np.zeros((0, 0))
         if index.size > _WIDE * n:
-            root = math.sqrt(n)
-            factor, other = (self.problem.design.columns(part) / root for part in (index, rest))
-            own = Gram(none, np.ascontiguousarray(factor * sign), norms[index])
-            return own, Gram(none, np.ascontiguousarray(other), norms[rest])
+            if not np.array_equal(index, self._taken[0]):  # often coordinates just turn
+                self._taken = index, np.take(self._factor, index, axis=1)
+            own = Gram(none, self._taken[1] * sign, norms[index])
+            if index.size == d:
+                empty = np.zeros(0)
+                return own, Others(empty, empty, empty, empty, Gram(none, np.zeros((n, 0)), empty))
+            upper, lower, r = b.upper.copy(), b.lower.copy(), self.r.copy()
+            upper[index], lower[index], r[index] = np.inf, np.inf, 0.0  # active ones never arrive
+            return own, Others(r, base, upper, lower, Gram(none, self._factor, norms))
         missing = [j for j in index.tolist() if j not in self._gram]
         if missing:
             columns = self.problem.design.rmatvec(self.problem.design.columns(missing) / n)
             self._gram |= {j: np.ascontiguousarray(columns[:, i]) for i, j in enumerate(missing)}
         columns = np.column_stack([self._gram[j] for j in index.tolist()]) * sign
         matrix, empty = np.ascontiguousarray(sign[:, None] * columns[index]), np.zeros((0, index.size))
-        return Gram(matrix, empty, norms[index]), Gram(np.ascontiguousarray(columns[rest]), empty, norms[rest])
+        rest = np.ones(d, dtype=bool)
+        rest[index] = False
+        block = Gram(np.ascontiguousarray(columns[rest]), empty, norms[rest])
+        return Gram(matrix, empty, norms[index]), Others(self.r[rest], base[rest], b.upper[rest], b.lower[rest], block)
+
+    @cached_property
+    def _factor(self) -> Floats:
+        """``X / n^(1/2)``, by rows."""
+        n, d = self.problem.design.shape
+        return np.ascontiguousarray(self.problem.design.columns(np.arange(d)) / math.sqrt(n))
 
     def _gradient_of(self, z: Floats) -> Floats:
         """``M z``: one pass."""
-        moved = np.flatnonzero(z)
+        moved, n = np.flatnonzero(z), self.problem.n_samples
         if not moved.size:
             return np.zeros_like(z)
-        fitted = self.problem.design.columns(moved) @ z[moved]
-        return self.problem.design.rmatvec(fitted / self.problem.n_samples)
+        if moved.size > _WIDE * n:
+            fitted = self._factor @ z / math.sqrt(n)
+        else:
+            fitted = self.problem.design.columns(moved) @ z[moved] / n
+        return self.problem.design.rmatvec(fitted)

@@ -141,10 +141,12 @@ def rounding(gram: Gram, r: Floats, x: Floats, moved: Floats) -> float:
 
 @compile_kernel
 def stiffness(gram: Gram, slope: Floats) -> float:
-    """The fastest rate of decay in ``g' = M x``: the largest eigenvalue of ``M diag(-dx/dg)``, by power iteration."""
+    """The fastest rate of decay in ``g' = M x``: the largest eigenvalue of ``M diag(-dx/dg)``, roughly, by power
+    iteration.
+    """
     root = np.sqrt(slope)
     vector, value = root.copy(), 0.0
-    for _ in range(12):
+    for _ in range(5):
         size = np.sqrt(np.dot(vector, vector))
         if size == 0.0:
             return 0.0

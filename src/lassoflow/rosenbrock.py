@@ -96,6 +96,8 @@ class Step(NamedTuple):
     g_bends: Floats
     """Of the dense output, shape (3, m)."""
     z_bends: Floats
+    rise: Floats
+    """The derivative of g at the end, or nothing where it is not known yet."""
 
 
 def _solve_loops(factor: Floats, transposed: Floats, vector: Floats) -> Floats:
@@ -188,4 +190,4 @@ def implicit_step(maps: Maps, gram: Gram, decay: float, r: Floats, now: State, h
     # the right-hand sides are sums of terms as large as r and as the corrections
     size = 10.0 * rounding(gram, r, now.x, now.slope * now.g) + 6.6e-15 / h * np.abs(stages).max()
     noise = np.abs(_respond(system, size * np.where(np.cos(1e3 / h * np.arange(m)) > 0.0, 1.0, -1.0)))
-    return Step(g, z, stages[7].copy(), noise, np.dot(_H, stages), np.dot(_H, cumulated))
+    return Step(g, z, stages[7].copy(), noise, np.dot(_H, stages), np.dot(_H, cumulated), np.zeros(0))

@@ -37,4 +37,4 @@ def explicit_step(maps: Maps, gram: Gram, decay: float, r: Floats, now: State, h
         rises[i] = decay - r + times_gram(gram, slopes[i])
     z = now.z + h * np.dot(_A[6], slopes[:6])
     noise = np.full(m, 10.0 * h * rounding(gram, r, now.x, now.slope * now.g))
-    return Step(g, z, h * np.dot(_ERROR, rises), noise, h * np.dot(_BENDS, rises), h * np.dot(_BENDS, slopes))
+    return Step(g, z, h * np.dot(_ERROR, rises), noise, h * np.dot(_BENDS, rises), h * np.dot(_BENDS, slopes), rises[6])

@@ -134,8 +134,9 @@ def advance(
     count, rejected, forced, passed, moved_x, why = 0, 0, 0, 0.0, np.inf, FULL
     nearest = np.inf
     x, slope, far = coefficients(maps, g, width, 700.0)
+    rise = decay - r + times_gram(gram, x)
     while count < rows:
-        now = State(g, z, width, x, slope, far, decay - r + times_gram(gram, x))
+        now = State(g, z, width, x, slope, far, rise)
         largest = max(np.abs(x).max(), limits.size)
         top = max(largest, largest_branch(maps, g, width))
         wait = np.inf
@@ -192,6 +193,7 @@ def advance(
         moved_x = np.abs(reached - x).max() if taken >= 0.25 * (s + passed + taken) else np.inf
         passed += taken
         g, z, width, x, slope, far = step.g, step.z, moved, reached, reached_slope, reached_far
+        rise = step.rise if explicit else decay - r + times_gram(gram, x)
         count += 1
         times[count] = passed
         h = max(h, taken * factor) if taken < h else taken * factor
