@@ -54,8 +54,8 @@ def run(repeats: int, patience: float = _PATIENCE) -> str:
 
 
 def _cases() -> Iterator[tuple[str, tuple[Floats, Floats], list[int]]]:
-    yield "40x100, noisy", _problem(40, 100, 5, 0.5), [-1, -2, -5, -10, -30, -100, -150]
-    yield "200x2000, noiseless", _problem(200, 2000, 10, 0.0), [-1, -5, -30, -150]
+    yield "40x100, noisy", _problem(40, 100, 5, 0.5), [-1, -2, -5, -10, -30, -100, -300]
+    yield "200x2000, noiseless", _problem(200, 2000, 10, 0.0), [-1, -5, -30, -300]
 
 
 def _problem(n: int, d: int, active: int, noise: float) -> tuple[Floats, Floats]:
@@ -103,6 +103,8 @@ def _solvers(
             if method == "Radau" and problem.n_features > 500:
                 continue  # minutes
             yield f"scipy {method}, {label}", _scipy(M, r, weights, training, method, tolerances, patience)
+    if problem.n_features < 500:
+        yield "gradient descent", _descent(problem, network, training)
     if diffrax:
         for label, rtol, atol in (("default", 1e-3, 1e-6), ("rtol 1e-8", 1e-8, 1e-8 * weights[0])):
             yield f"diffrax Tsit5, {label}", _diffrax(M, r, weights, training, rtol, atol)
@@ -126,6 +128,18 @@ def _scipy(
         if not found.success:
             raise ArithmeticError(found.message)
         return (found.y[:d] ** 2 - found.y[d:] ** 2).T
+
+    return solve
+
+
+def _descent(problem: lf.LeastSquares, network: lf.PowerNetwork, t: Floats) -> Callable[[], Floats]:
+    """Plain gradient descent with its automatic step, read off at the steps nearest to the times."""
+
+    def solve() -> Floats:
+        size = lf.gradient_descent(problem, network, n_steps=1).curve.step_size
+        steps = np.maximum(np.rint(t / size).astype(int), 1)
+        run = lf.gradient_descent(problem, network, step_size=size, n_steps=int(steps[-1]), record=np.unique(steps))
+        return run(np.minimum(network.lasso_time(steps * size), run.domain[1]))
 
     return solve
 

@@ -20,7 +20,7 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 
 def machine() -> str:
     """Processor, versions and linear algebra, in three lines."""
-    packages = ["numpy", "scipy", "scikit-learn", "spams-bin", "lassoflow"]
+    packages = ["numpy", "scipy", "scikit-learn", "spams-bin", "numba", "diffrax", "jax", "lassoflow"]
     versions = ", ".join(f"{name} {_version(name)}" for name in packages)
     blas = {
         f"{pool['internal_api']} {pool['version']} ({pool.get('architecture', '?')})"

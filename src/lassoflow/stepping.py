@@ -117,6 +117,90 @@ def _error(maps: Maps, limits: Limits, width: Floats, step: Step, slope: Floats,
     return (np.abs(step.error) / (limits.tol / relative + step.noise + 6.6e-15 * np.abs(step.g))).max()
 
 
+class Attempt(NamedTuple):
+    """A step that was tried, and where it ends."""
+
+    step: Step
+    width: Floats
+    x: Floats
+    slope: Floats
+    far: Floats
+    error: float
+    """Over what is allowed."""
+    sound: bool
+    """Whether the end makes sense at all."""
+    nearest: float
+    """How far the nearest of the others is from the threshold."""
+
+
+@compile_kernel
+def _attempt(
+    maps: Maps, gram: Gram, others: Others, limits: Limits, decay: float, r: Floats, now: State, s: float, h: float,
+    largest: float, explicit: bool,
+) -> Attempt:  # fmt: skip
+    """One step of length h at time s. No coordinate may grow out of all proportion, or arrive too late to be seen."""
+    top = max(largest, largest_branch(maps, now.g, now.width))
+    if explicit:
+        step = explicit_step(maps, gram, decay, r, now, h, np.log(1e3 * top))
+    else:
+        step = implicit_step(maps, gram, decay, r, now, h, np.log(1e3 * top))
+    width = now.width + 2 * decay * h
+    if not np.isfinite(step.g).all():
+        return Attempt(step, width, now.x, now.slope, now.far, 1e3, False, np.inf)
+    x, slope, far = coefficients(maps, step.g, width, 700.0)
+    if np.abs(x).max() > 1e3 * top or (maps.series.shape[0] > 0 and (step.g > 0.75 * width).any()):
+        return Attempt(step, width, x, slope, far, 1e3, False, np.inf)
+    error, nearest = _error(maps, limits, width, step, slope, largest), np.inf
+    if error <= 1.0 and others.r.size:
+        nearest = _nearest(others, gram, step.z, s + h, decay) - limits.threshold
+        rounding_of_duals = 2e-15 * max(1.0, (s + h) * np.abs(others.r).max())
+        if nearest < -max(0.7 / _steepness_at_threshold(maps, limits), rounding_of_duals):
+            error = 40.0
+    return Attempt(step, width, x, slope, far, error, True, nearest)
+
+
+@compile_kernel
+def _steepness_at_threshold(maps: Maps, limits: Limits) -> float:
+    return maps.rate if maps.power == np.inf else maps.power / limits.threshold
+
+
+@compile_kernel
+def _event(maps: Maps, limits: Limits, g: Floats, width: Floats, nearest: float) -> int:
+    """What has happened at the end of a step; FULL if nothing."""
+    if nearest <= 0.0:
+        return ARRIVAL
+    if ((g > limits.leave) & (width - g > limits.leave)).any():
+        return LEAVE
+    if (g > turning_point(maps.power, maps.rate, width)).any():
+        return FLIP
+    return FULL
+
+
+@compile_kernel
+def _plan(
+    maps: Maps, gram: Gram, others: Others, limits: Limits, decay: float, r: Floats, now: State, s: float,
+    largest: float, moved: float,
+) -> float:  # fmt: skip
+    """The longest step that makes sense, just beyond the next arrival; 0 if the flow is at rest.
+
+    ``moved`` is how far x came lately, while s grew by a third.
+    """
+    wait = np.inf
+    if others.r.size:
+        dual = others.base + s * others.r - _times_others(others, gram, now.z)
+        speed = others.r - _times_others(others, gram, now.x)
+        wait = _wait(others, limits, decay, s, dual, speed, 0.3 / _steepness_at_threshold(maps, limits))
+    if s * limits.least_rate > 1e3:
+        return 0.0
+    if wait < np.inf:
+        return wait
+    noise = rounding(gram, r, now.x, now.slope * now.g)
+    still, ended = _at_rest(gram, limits, decay, s, now, largest, moved, noise)
+    if ended:
+        return 0.0
+    return 4.0 * s if still else np.inf
+
+
 @compile_kernel
 def advance(
     maps: Maps, gram: Gram, others: Others, limits: Limits, decay: float, r: Floats, g: Floats, z: Floats,
@@ -129,83 +213,37 @@ def advance(
     """
     m = g.size
     times, gaps, sums = np.zeros(rows + 1), np.zeros((rows + 1, 4, m)), np.zeros((rows + 1, 4, m))
-    kappa = maps.rate if maps.power == np.inf else maps.power / limits.threshold
     shortest = 1e-9 / (limits.steepest * np.abs(r).max())
-    count, rejected, forced, passed, moved_x, why = 0, 0, 0, 0.0, np.inf, FULL
-    nearest = np.inf
+    count, rejected, forced, passed, moved, why = 0, 0, 0, 0.0, np.inf, FULL
     x, slope, far = coefficients(maps, g, width, 700.0)
-    rise = decay - r + times_gram(gram, x)
-    while count < rows:
-        now = State(g, z, width, x, slope, far, rise)
-        largest = max(np.abs(x).max(), limits.size)
-        top = max(largest, largest_branch(maps, g, width))
-        wait = np.inf
-        if others.r.size:
-            dual = others.base + (s + passed) * others.r - _times_others(others, gram, z)
-            speed = others.r - _times_others(others, gram, x)
-            wait = _wait(others, limits, decay, s + passed, dual, speed, 0.3 / kappa)
-        if (s + passed) * limits.least_rate > 1e3:
+    now = State(g, z, width, x, slope, far, decay - r + times_gram(gram, x))
+    while count < rows and why == FULL:
+        largest = max(np.abs(now.x).max(), limits.size)
+        longest = _plan(maps, gram, others, limits, decay, r, now, s + passed, largest, moved)
+        if longest == 0.0:
             why = STATIONARY
             break
-        if wait == np.inf:
-            still, ended = _at_rest(
-                gram, limits, decay, s + passed, now, largest, moved_x, rounding(gram, r, x, slope * g)
-            )
-            if ended:
-                why = STATIONARY
-                break
-            if still:
-                wait = 4.0 * (s + passed)
-        # -- one attempt
-        taken = min(h, wait, length - passed)
-        if explicit:
-            step = explicit_step(maps, gram, decay, r, now, taken, np.log(1e3 * top))
-        else:
-            step = implicit_step(maps, gram, decay, r, now, taken, np.log(1e3 * top))
-        moved = width + 2 * decay * taken
-        error, sound = 1e3, np.isfinite(step.g).all()
-        if sound:
-            reached, reached_slope, reached_far = coefficients(maps, step.g, moved, 700.0)
-            sound = np.abs(reached).max() <= 1e3 * top
-            sound = sound and (maps.series.shape[0] == 0 or (step.g <= 0.75 * moved).all())
-        if sound:
-            error = _error(maps, limits, moved, step, reached_slope, largest)
-        if sound and error <= 1.0 and others.r.size:
-            nearest = _nearest(others, gram, step.z, s + passed + taken, decay) - limits.threshold
-            beyond = max(0.7 / kappa, 2e-15 * max(1.0, (s + passed) * np.abs(others.r).max()))
-            if nearest < -beyond:
-                error = 40.0
-        factor = min(5.0, max(0.15, 0.9 * max(error, 1e-10) ** -0.2))
-        if error > 1.0 and (not sound or taken > shortest):
+        taken = min(h, longest, length - passed)
+        found = _attempt(maps, gram, others, limits, decay, r, now, s + passed, taken, largest, explicit)
+        factor = min(5.0, max(0.15, 0.9 * max(found.error, 1e-10) ** -0.2))
+        if found.error > 1.0 and (not found.sound or taken > shortest):
             rejected += 1
             h = taken * min(factor, 0.7)
             if not h > 1e-3 * shortest:
                 why = STUCK
-                break
             continue
-        forced = forced + 1 if error > 1.0 else 0
-        if forced > _FORCED:
-            why = STUCK
-            break
-        # -- recorded
-        gaps[count, 0], sums[count, 0] = g, z
-        gaps[count, 1:], sums[count, 1:] = step.g_bends, step.z_bends
-        moved_x = np.abs(reached - x).max() if taken >= 0.25 * (s + passed + taken) else np.inf
+        forced = forced + 1 if found.error > 1.0 else 0  # shorter steps make no sense
+        gaps[count, 0], sums[count, 0] = now.g, now.z
+        gaps[count, 1:], sums[count, 1:] = found.step.g_bends, found.step.z_bends
+        moved = np.abs(found.x - now.x).max() if taken >= 0.25 * (s + passed + taken) else np.inf
         passed += taken
-        g, z, width, x, slope, far = step.g, step.z, moved, reached, reached_slope, reached_far
-        rise = step.rise if explicit else decay - r + times_gram(gram, x)
+        rise = found.step.rise if explicit else decay - r + times_gram(gram, found.x)
+        now = State(found.step.g, found.step.z, found.width, found.x, found.slope, found.far, rise)
         count += 1
         times[count] = passed
         h = max(h, taken * factor) if taken < h else taken * factor
-        if passed >= length:
-            why = STOP
-        elif nearest <= 0.0:
-            why = ARRIVAL
-        elif ((g > limits.leave) & (width - g > limits.leave)).any():
-            why = LEAVE
-        elif (g > turning_point(maps.power, maps.rate, width)).any():
-            why = FLIP
-        if why != FULL:
-            break
-    gaps[count, 0], sums[count, 0] = g, z
+        why = STOP if passed >= length else _event(maps, limits, now.g, now.width, found.nearest)
+        if forced > _FORCED:
+            why = STUCK
+    gaps[count, 0], sums[count, 0] = now.g, now.z
     return why, count, rejected, h, times[: count + 1], gaps[: count + 1], sums[: count + 1]
