@@ -180,12 +180,9 @@ class Smooth:
 
         A gap and z are integrated side by side; ``theta = s r - M z`` ties them.
         """
-        working = self._working(s)
-        worst = np.zeros(s.size)
-        for part, stretch in self._parts(working):
-            integrated, implied = self._gaps(stretch, working[part])[0], self._identity_gaps(stretch, working[part])[0]
-            worst[part] = np.abs(integrated - implied).max(axis=1)
-        return worst
+        at = self._working(s)
+        integrated, implied = self._gaps(at)[0], self._identity_gaps(self._cumulated(at), at)[0]
+        return np.asarray(np.abs(integrated - implied).max(axis=1))
 
     def average(self, s: Floats, side: Side = "right") -> Floats:
         """z(s) / s for s of shape (m,), continued by x(0) at 0: shape (m, d)."""
@@ -279,16 +276,17 @@ class Smooth:
         d = self.branches.upper.size
         rows, size = np.empty((working.size, *what((np.ones((0, d)), np.ones((0, d)))).shape[1:])), max(1, _BLOCK // d)
         at = np.minimum(working, self._last) if self.at_rest else working
-        for part, stretch in self._parts(at):
-            for first in range(0, part.size, size):
-                block = part[first : first + size]
-                rows[block] = what(self._gaps(stretch, at[block]))
+        for first in range(0, working.size, size):
+            rows[first : first + size] = what(self._gaps(at[first : first + size]))
         return rows
 
-    def _gaps(self, stretch: Stretch | None, at: Floats) -> tuple[Floats, Floats]:
-        upper, lower = self._identity_gaps(stretch, at)
-        if stretch is not None:
-            rows = np.flatnonzero(at <= stretch.end)  # later, until the next stretch, nothing is active
+    def _gaps(self, at: Floats) -> tuple[Floats, Floats]:
+        """Gaps of all coordinates to the two faces: shape (q, d)."""
+        upper, lower = self._identity_gaps(self._cumulated(at), at)
+        for part, stretch in self._parts(at):
+            if stretch is None:
+                continue
+            rows = part[at[part] <= stretch.end]  # later, until the next stretch, nothing is active
             near = stretch.evaluate(stretch.gaps, at[rows])
             width = (self.branches.upper + self.branches.lower)[stretch.index]
             far = width + 2.0 * self.branches.decay * at[rows, None] - near
@@ -296,12 +294,19 @@ class Smooth:
             upper[inside], lower[inside] = (np.where(stretch.sign > 0, *pair) for pair in ((near, far), (far, near)))
         return upper, lower
 
-    def _identity_gaps(self, stretch: Stretch | None, at: Floats) -> tuple[Floats, Floats]:
+    def _cumulated(self, at: Floats) -> Floats:
+        """z at times up to the end of the last stretch: shape (q, d)."""
+        z = np.zeros((at.size, self.branches.upper.size))
+        for part, stretch in self._parts(at):
+            z[part] = self._sums(stretch, at[part])
+        return z
+
+    def _identity_gaps(self, z: Floats, at: Floats) -> tuple[Floats, Floats]:
         """Gaps of all coordinates by ``theta = s r - M z``."""
         if self.problem is None:
             nowhere = np.full((at.size, self.branches.upper.size), np.inf)
             return nowhere, nowhere.copy()
-        design, z = self.problem.design, self._sums(stretch, at)
+        design = self.problem.design
         moved = np.flatnonzero(z.any(axis=0))
         residual = at[:, None] * self.problem.target - z[:, moved] @ design.columns(moved).T
         return self.branches.gaps(design.rmatvec(residual.T / self.problem.n_samples).T, at)
