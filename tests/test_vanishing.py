@@ -78,3 +78,26 @@ def test_until():
     assert flow.status == "until"
     assert flow.domain[1] == 1.01 * knots[1]
     np.testing.assert_array_equal(flow.end, lf.limit_flow(problem)(1.01 * knots[1]))
+
+
+@pytest.mark.parametrize("log_scale", [-50.0, -200.0])
+@pytest.mark.parametrize("network", ["power 3", "power 4", "layers 3", "layers 4"])
+def test_gaps_far_below_the_rounding_of_duals(network, log_scale):
+    """Jumps take place between two floats; between them the flow is its limit, and all that holds of it holds."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((8, 6))
+    problem = lf.LeastSquares(X, X @ np.array([1, -2, 0, 0, 0.5, 0]) + 0.3 * rng.standard_normal(8))
+    kind, depth = network.split()
+    made = lf.PowerNetwork(int(depth), log_scale=log_scale)
+    if kind == "layers":
+        directions = rng.uniform(0.5, 1.5, (int(depth), 6)) * rng.choice([-1, 1], (int(depth), 6))
+        directions[0] *= 0.3
+        made = lf.LayeredNetwork(directions, log_scale=log_scale)
+    box = made.box(6)
+    flow = _integrated(problem, made, box, None, 1e-6, None)
+    limit = lf.limit_flow(problem, np.stack([box.upper, box.lower]))
+    s = np.append((limit.knots[1:] + limit.knots[:-1]) / 2, 1.5 * limit.knots[-1])
+    np.testing.assert_allclose(flow(s), limit(s), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(flow.end, limit.end, rtol=1e-10, atol=1e-10)
+    assert lf.certify(flow).holds
+    assert lf.compare(flow).holds

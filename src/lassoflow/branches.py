@@ -140,9 +140,12 @@ class Branches:
         x = np.asarray(coef, dtype=np.float64)
         if self.power == np.inf:
             return self._dual_exponential(x)
-        sign, size = np.where(x < 0, -1.0, 1.0), np.abs(x)
+        gap = self._nearer_gap(np.abs(x))
+        return np.where(x < 0, gap - self.lower, self.upper - gap)
+
+    def _nearer_gap(self, size: Floats) -> Floats:
+        """The gap to the nearer face at absolute values of coefficients, of power branches."""
         width = self.upper + self.lower
-        near = np.where(x < 0, self.lower, self.upper)
         # f(g) - f(width - g) = |x| by Newton from below in log g: convex, so it converges from there.
         with np.errstate(divide="ignore"):
             g = np.minimum(self.gap_of(np.log(size)), width / 2)
@@ -154,7 +157,7 @@ class Branches:
             g = np.clip(g + change, g / 4, width / 2)
             if (np.abs(change) <= 4e-16 * g).all():
                 break
-        return sign * (near - g)
+        return g
 
     def _dual_exponential(self, x: Floats) -> Floats:
         if np.isinf(self.lower).all():
@@ -177,6 +180,10 @@ class Branches:
     def potential(self, coef: ArrayLike) -> Floats:
         """The mirror potential ``Q(x) = x theta(x) - Phi(theta(x))`` of each coordinate, with ``Q' = theta``."""
         x = np.asarray(coef, dtype=np.float64)
+        if self.power < np.inf:  # gaps may be below the rounding of theta
+            near, width = self._nearer_gap(np.abs(x)), self.upper + self.lower
+            gaps = np.where(x < 0, width - near, near), np.where(x < 0, near, width - near)
+            return x * np.where(x < 0, near - self.lower, self.upper - near) - self.conjugate(gaps)
         theta = self.dual(x)
         product = np.multiply(x, theta, out=np.zeros_like(x), where=x != 0)
         far = np.add(self.lower, theta, out=np.full_like(theta, np.inf), where=np.isfinite(self.lower))

@@ -52,8 +52,8 @@ class Stretch:
         """When it ends."""
         return self.origin + float(self.times[-1])
 
-    def evaluate(self, coefficients: Floats, s: Floats) -> Floats:
-        """The polynomials at times s, shape (q, m)."""
+    def evaluate(self, coefficients: Floats, s: Floats, positive: bool = False) -> Floats:
+        """The polynomials at times s, shape (q, m); positive ones are kept so where s is not exact enough for them."""
         if self.times.size == 1:
             return np.repeat(coefficients[:1, 0], s.size, axis=0)
         passed = np.where(s >= self.end, self.times[-1], s - self.origin)  # it may end before the next float
@@ -61,7 +61,8 @@ class Stretch:
         t = ((passed - self.times[step]) / (self.times[step + 1] - self.times[step]))[:, None]
         start, end = coefficients[step, 0], coefficients[step + 1, 0]
         bend = coefficients[step, 1] + t * (coefficients[step, 2] + t * coefficients[step, 3])
-        return start + t * (end - start + (1.0 - t) * bend)
+        values = start + t * (end - start + (1.0 - t) * bend)
+        return np.maximum(values, 0.5 * np.minimum(start, end)) if positive else values
 
 
 @dataclass
@@ -283,19 +284,28 @@ class Smooth:
     def _gaps(self, at: Floats) -> tuple[Floats, Floats]:
         """Gaps of all coordinates to the two faces: shape (q, d)."""
         upper, lower = self._identity_gaps(self._cumulated(at), at)
+        if self.branches.power < np.inf and self.problem is not None:  # beyond a face is rounding
+            rounding = 1e-15 * (1.0 + at[:, None] * self._fastest)
+            upper, lower = np.maximum(upper, rounding), np.maximum(lower, rounding)
         for part, stretch in self._parts(at):
             if stretch is None:
                 continue
             rows = part[at[part] <= stretch.end]  # later, until the next stretch, nothing is active
-            near = stretch.evaluate(stretch.gaps, at[rows])
+            near = stretch.evaluate(stretch.gaps, at[rows], self.branches.power < np.inf)
             width = (self.branches.upper + self.branches.lower)[stretch.index]
             far = width + 2.0 * self.branches.decay * at[rows, None] - near
             inside = np.ix_(rows, stretch.index)
             upper[inside], lower[inside] = (np.where(stretch.sign > 0, *pair) for pair in ((near, far), (far, near)))
         return upper, lower
 
+    @cached_property
+    def _fastest(self) -> float:
+        """The fastest that a dual ever moves before any coefficient does."""
+        assert self.problem is not None
+        return float(np.abs(self.problem.design.rmatvec(self.problem.target / self.problem.n_samples)).max(initial=0.0))
+
     def _cumulated(self, at: Floats) -> Floats:
-        """z at times up to the end of the last stretch: shape (q, d)."""
+        """Z at times up to the end of the last stretch: shape (q, d)."""
         z = np.zeros((at.size, self.branches.upper.size))
         for part, stretch in self._parts(at):
             z[part] = self._sums(stretch, at[part])

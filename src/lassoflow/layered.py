@@ -99,23 +99,21 @@ class LayeredBranches(Branches):
         both = squares + self.mu**2
         return np.exp(self.log_factor + np.log(both).sum(axis=-2)) * (1.0 + (squares / both).sum(axis=-2))
 
-    def dual(self, coef: ArrayLike) -> Floats:
-        """See :meth:`Branches.dual`."""
-        x = np.asarray(coef, dtype=np.float64)
-        size, layers = np.abs(x) * np.exp(-self.log_factor), self.mu.shape[0] + 1
+    def _nearer_gap(self, size: Floats) -> Floats:
+        """See :meth:`Branches.dual`: of products of layers."""
+        size, layers = size * np.exp(-self.log_factor), self.mu.shape[0] + 1
         # z prod (z^2 + mu^2)^(1/2) = size is convex in z: Newton from above, where z^L = size or the tangent at 0.
         product = np.prod(self.mu, axis=0)
         z = np.minimum(size ** (1.0 / layers), np.divide(size, product))
         for _ in range(100):
             both = z[..., None, :] ** 2 + self.mu**2
-            root = np.sqrt(both.prod(axis=-2))
+            root = np.sqrt(both).prod(axis=-2)
             slope = root * (1.0 + (z[..., None, :] ** 2 / both).sum(axis=-2))
             change = (z * root - size) / slope
             z = np.maximum(z - change, 0.0)
             if (np.abs(change) <= 4e-16 * z).all():
                 break
-        gap = _tail(z, self.mu)
-        return np.where(x < 0, gap - self.lower, self.upper - gap)
+        return _tail(z, self.mu)
 
     def conjugate(self, gaps: tuple[Floats, Floats]) -> Floats:
         """``int x dtheta = scale z^2 / 2``."""

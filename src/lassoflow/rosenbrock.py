@@ -187,7 +187,7 @@ def implicit_step(maps: Maps, gram: Gram, decay: float, r: Floats, now: State, h
         weight = _A[7, j] if j < 5 else 1.0
         g += weight * stages[j]
         z += weight * cumulated[j]
-    # the right-hand sides are sums of terms as large as r and as the corrections
-    size = 10.0 * rounding(gram, r, now.x, now.slope * now.g) + 6.6e-15 / h * np.abs(stages).max()
+    # right-hand sides are sums of terms as large as r and as the corrections; stages far above the step are no excuse
+    size = 10.0 * rounding(gram, r, now.x, now.slope * now.g) + 2e-14 / h * np.abs(g - now.g).max()
     noise = np.abs(_respond(system, size * np.where(np.cos(1e3 / h * np.arange(m)) > 0.0, 1.0, -1.0)))
     return Step(g, z, stages[7].copy(), noise, np.dot(_H, stages), np.dot(_H, cumulated), np.zeros(0))

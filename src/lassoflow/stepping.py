@@ -81,6 +81,21 @@ def _wait(others: Others, limits: Limits, decay: float, s: float, dual: Floats, 
 
 
 @compile_kernel
+def _passage(maps: Maps, r: Floats, now: State, largest: float) -> float:
+    """How long the coordinates on their way may go on at their present speed: not far beyond a power branch's face.
+
+    Such a step can be so far out of reach of the method that its estimate of the error is none.
+    """
+    longest = np.inf
+    if maps.power < np.inf:
+        fast = 1e-6 * np.abs(r).max()
+        for j in range(now.g.size):
+            if -now.rise[j] > fast and np.abs(now.x[j]) < 1e-3 * largest:
+                longest = min(longest, 3.0 * now.g[j] / -now.rise[j])
+    return longest
+
+
+@compile_kernel
 def _nearest(others: Others, gram: Gram, z: Floats, s: float, decay: float) -> float:
     """The smallest gap of the others."""
     dual = others.base + s * others.r - _times_others(others, gram, z)
@@ -185,11 +200,11 @@ def _plan(
 
     ``moved`` is how far x came lately, while s grew by a third.
     """
-    wait = np.inf
+    wait = _passage(maps, r, now, largest)
     if others.r.size:
         dual = others.base + s * others.r - _times_others(others, gram, now.z)
         speed = others.r - _times_others(others, gram, now.x)
-        wait = _wait(others, limits, decay, s, dual, speed, 0.3 / _steepness_at_threshold(maps, limits))
+        wait = min(wait, _wait(others, limits, decay, s, dual, speed, 0.3 / _steepness_at_threshold(maps, limits)))
     if s * limits.least_rate > 1e3:
         return 0.0
     if wait < np.inf:
