@@ -740,3 +740,17 @@ def test_what_is_no_network_is_refused(network):
 def test_bad_sides_are_refused():
     with pytest.raises(ValueError, match="side must be"):
         lf.gradient_flow(lf.LeastSquares(*PAIR), lf.ProductNetwork(1e-3))(1.0, side="middle")
+
+
+def test_logarithms_go_on_falling_at_rest():
+    """Of u^2, whose coefficients at zero have a gradient: ``(log x)' = L theta'`` for ever."""
+    X, y = small(5, 4, True, 103)
+    problem, network = lf.LeastSquares(X, y), lf.SquareNetwork(1e-40)
+    flow = lf.gradient_flow(problem, network)
+    speed = problem.gradient(flow.end)
+    assert (speed > 0.1).any()
+    late = flow.mesh[-1] + np.array([0.0, 1.0, 1e3, 1e6])
+    fallen = flow.log_abs(late) - flow.log_abs(late[:1])
+    expected = network.log_scale * (late - late[0])[:, None] * np.where(speed > 1e-6, speed, 0.0)
+    np.testing.assert_allclose(fallen, expected, rtol=1e-6, atol=1e-6)
+    assert (flow.log_abs(np.inf)[speed > 0.1] == -np.inf).all()

@@ -160,8 +160,29 @@ class Smooth:
 
     def log_abs(self, s: Floats) -> Floats:
         """log|x(s)| for s of shape (m,), right where x underflows: shape (m, d)."""
-        shift = np.log(2.0) * (self.units.target - self.units.design)
-        return self._of_gaps(self._working(s), self.branches.log_abs) + shift
+        shift, working = np.log(2.0) * (self.units.target - self.units.design), self._working(s)
+        late = (working > self._last) & self.at_rest
+        logs = self._of_gaps(working, self.branches.log_abs)
+        if late.any() and self.problem is not None:
+            logs[late] = self.branches.log_abs(self._gaps_at_rest(working[late]))
+        return logs + shift
+
+    def _gaps_at_rest(self, late: Floats) -> tuple[Floats, Floats]:
+        """Gaps after the last step, when coefficients rest but duals inside the box, or running from it, do not."""
+        upper, lower = self._gaps(np.array([self._last]))
+        x = self.branches.coef((upper, lower))
+        moved = np.flatnonzero(x[0])
+        assert self.problem is not None
+        residual = self.problem.target - self.problem.design.columns(moved) @ x[0, moved]
+        speed = self.problem.design.rmatvec(residual / self.problem.n_samples)
+        grown = [self.branches.decay - speed, self.branches.decay + speed]
+        grown = [np.where(rate > 1e-10 * self._fastest, rate, 0.0) for rate in grown]  # the others rest
+        passed = (late - self._last)[:, None]
+        upper, lower = (
+            gap + np.multiply(passed, rate, out=np.zeros((late.size, rate.size)), where=rate > 0)
+            for gap, rate in zip((upper, lower), grown, strict=True)
+        )
+        return upper, lower
 
     def gaps(self, s: Floats) -> tuple[Floats, Floats]:
         """Distances of the dual from the upper and the lower face at times s of shape (m,): each of shape (m, d)."""
