@@ -444,3 +444,8 @@ def test_callback_hears_of_the_steps():
     assert all(a.s < b.s and a.steps < b.steps for a, b in itertools.pairwise(heard))
     assert heard[-1].n_active <= 5
     assert flow.curve.effort.evaluations >= flow.curve.effort.steps >= heard[-1].steps
+
+
+def test_nothing_to_fit_can_be_compared():
+    problem = lf.LeastSquares(np.eye(3), np.zeros(3))
+    assert lf.compare(lf.gradient_flow(problem, lf.PowerNetwork(3, 1e-3), weight_decay=0.1)).holds

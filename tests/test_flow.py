@@ -754,3 +754,21 @@ def test_logarithms_go_on_falling_at_rest():
     expected = network.log_scale * (late - late[0])[:, None] * np.where(speed > 1e-6, speed, 0.0)
     np.testing.assert_allclose(fallen, expected, rtol=1e-6, atol=1e-6)
     assert (flow.log_abs(np.inf)[speed > 0.1] == -np.inf).all()
+
+
+@pytest.mark.parametrize(("seed", "n", "d", "scale"), [(0, 2, 4, 1e-16), (3, 5, 12, 1e-16), (3, 20, 40, 1e-12)])
+def test_noiseless_fits_on_fewer_columns_than_rows_come_to_rest(seed, n, d, scale):
+    """Systems whose identity is lost in rounding are for shorter steps, which do not keep a flow from rest."""
+    X = np.random.default_rng(seed).normal(size=(n, d))
+    problem = lf.LeastSquares(X, X[:, 0] - (2 * X[:, 1] if n > 2 else 0))
+    with at_most(30):
+        flow = lf.gradient_flow(problem, lf.PowerNetwork(6, scale))
+    np.testing.assert_allclose(flow.end, lf.limit_flow(problem).end, atol=1e-6)
+
+
+def test_explicit_steps_give_way_where_the_flow_turns_stiff():
+    rng = np.random.default_rng(0)
+    problem = lf.LeastSquares(rng.normal(size=(68, 237)), rng.integers(-3, 4, 68).astype(float))
+    flow = lf.gradient_flow(problem, lf.PowerNetwork(3, 1e-10))
+    effort = flow.curve.effort
+    assert 0 < effort.factorisations < effort.steps + effort.rejected < 20_000

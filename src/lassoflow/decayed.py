@@ -222,7 +222,7 @@ class Decayed:
         half = (end - start) / 2
         at = (start + half)[:, None] + half[:, None] * _GAUSS
         x = self.chart.coef(self.variable(at.ravel()), self.rate * at.reshape(-1, 1))
-        return np.einsum("mqd,q->md", x.reshape(*at.shape, -1), _WEIGHTS) / 2
+        return np.einsum("mqd,q->md", x.reshape(*at.shape, x.shape[-1]), _WEIGHTS) / 2
 
     def _average(self, at: Floats) -> Floats:
         early, later = self._split(at)

@@ -33,8 +33,8 @@ _LEAVE = 0.01
 """Share of that below which it no longer does."""
 _LARGE = 60
 """Unknowns of the linear systems from which on explicit steps are considered."""
-_CHUNK = 32
-"""Steps after which that is considered anew."""
+_CHUNK, _PATIENCE = 32, 4
+"""Steps after which that is considered anew, and how often at most before implicit steps are tried again."""
 
 
 class FlowProgress(NamedTuple):
@@ -85,7 +85,7 @@ class _Scheme:
         elif stiffness > 0.6:
             self.limited += 1
             if self.limited >= self.patience:
-                self.explicit, self.limited, self.patience = False, 0, 2 * self.patience
+                self.explicit, self.limited, self.patience = False, 0, min(2 * self.patience, _PATIENCE)
         return self.explicit, _CHUNK if self.explicit else _CHUNK // 4
 
 
@@ -185,7 +185,7 @@ class Integration:
 
     def stretches(self, stop: float) -> tuple[list[Stretch], int]:
         """Integrate on the present active set until it changes; what ended it."""
-        from lassoflow import stepping
+        from lassoflow import kernels, stepping
 
         active, b = self.active, self.branches
         index, sign = active.index, active.sign
@@ -199,16 +199,34 @@ class Integration:
         gap, z, why = active.gap, sign * self.z[index], stepping.FULL
         if not self.step:
             self.step = 1e-3 * self.s if self.s else 1e-3 / (1.0 + self.fastest + self.stiffness())
+        mark, moved = (self.s, np.zeros(0)), np.inf
         while why == stepping.FULL:
             width = (b.upper + b.lower)[index] + 2 * b.decay * self.s
             explicit, rows = self.scheme.choose(maps, gram, gap, width, self.step, self.effort.steps)
             why, count, rejected, self.step, times, gaps, sums = stepping.advance(
-                maps, gram, others, limits, b.decay, r, gap, z, width, self.s, self.step, stop - self.s, explicit, rows
+                maps,
+                gram,
+                others,
+                limits,
+                b.decay,
+                r,
+                gap,
+                z,
+                width,
+                self.s,
+                self.step,
+                stop - self.s,
+                explicit,
+                rows,
+                moved,
             )
             found.append(Stretch(index, sign, self.s, times, gaps, sums, frozen))
             gap, z = gaps[-1, 0], sums[-1, 0]
             self.s = self.s + float(times[-1]) if why != stepping.STOP else stop
             self.effort.add(count, rejected, explicit)
+            if why == stepping.FULL and self.s > 4 / 3 * mark[0]:  # steps may be short while nothing moves
+                x = kernels.coefficients(maps, gap, width, 700.0)[0]
+                moved, mark = float(np.abs(x - mark[1]).max()) if mark[1].size else np.inf, (self.s, x)
         active.gap = gap
         self.z[index] = sign * z
         self.theta = self.s * self.r - self._gradient_of(self.z)

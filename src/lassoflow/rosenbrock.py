@@ -147,7 +147,12 @@ def _system(gram: Gram, root: Floats, a: float) -> _System:
         matrix = a * root.reshape(root.size, 1) * gram.matrix * root
     for i in range(matrix.shape[0]):
         matrix[i, i] += 1.0
-    lower = np.linalg.cholesky(matrix) if np.isfinite(matrix).all() else np.full_like(matrix, np.nan)
+    lower = np.full_like(matrix, np.nan)
+    if np.isfinite(matrix).all():
+        try:
+            lower = np.linalg.cholesky(matrix)
+        except Exception:  # the identity is lost in the rounding of the rest: for shorter steps
+            lower[:] = np.nan
     return _System(gram, root, scaled, a, lower, np.ascontiguousarray(lower.T))
 
 

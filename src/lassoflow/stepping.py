@@ -220,16 +220,18 @@ def _plan(
 def advance(
     maps: Maps, gram: Gram, others: Others, limits: Limits, decay: float, r: Floats, g: Floats, z: Floats,
     width: Floats, s: float, h: float, length: float, explicit: bool, rows: int,
+    moved_before: float,
 ) -> tuple[int, int, int, float, Floats, Floats, Floats]:  # fmt: skip
     """Step from s on, for a length at most, until something happens.
 
-    Returns what, the steps taken and rejected, the next step, and the record: times from s on, and start and bends of
-    g and z on each step, with the state at the end as the last row.
+    ``moved_before`` is how far x came while s grew by a third. Returns what, the steps taken and rejected, the next
+    step, and the record: times from s on, and start and bends of g and z on each step, with the state at the end as the
+    last row.
     """
     m = g.size
     times, gaps, sums = np.zeros(rows + 1), np.zeros((rows + 1, 4, m)), np.zeros((rows + 1, 4, m))
     shortest = 1e-9 / (limits.steepest * np.abs(r).max())
-    count, rejected, forced, passed, moved, why = 0, 0, 0, 0.0, np.inf, FULL
+    count, rejected, forced, passed, moved, why = 0, 0, 0, 0.0, moved_before, FULL
     x, slope, far = coefficients(maps, g, width, 700.0)
     now = State(g, z, width, x, slope, far, decay - r + times_gram(gram, x))
     while count < rows and why == FULL:
@@ -250,7 +252,7 @@ def advance(
         forced = forced + 1 if found.error > 1.0 else 0  # shorter steps make no sense
         gaps[count, 0], sums[count, 0] = now.g, now.z
         gaps[count, 1:], sums[count, 1:] = found.step.g_bends, found.step.z_bends
-        moved = np.abs(found.x - now.x).max() if taken >= 0.25 * (s + passed + taken) else np.inf
+        moved = np.abs(found.x - now.x).max() if taken >= 0.25 * (s + passed + taken) else moved_before
         passed += taken
         rise = found.step.rise if explicit else decay - r + times_gram(gram, found.x)
         now = State(found.step.g, found.step.z, found.width, found.x, found.slope, found.far, rise)
