@@ -348,3 +348,11 @@ def test_by_design_wants_positive_factors():
 
 def test_more_columns_than_rows():
     assert lf.monotone_by_design(gaussian(5, 400, 0)).two_sided is False
+
+
+def test_a_bound_that_is_attained_is_kept_but_for_the_error_of_the_flow():
+    """In the kernel regime the loss of one coefficient is its exponential bound."""
+    flow = lf.gradient_flow(lf.LeastSquares([[1.0]], [1.0]), lf.PowerNetwork(2, 1e5))
+    certificate = lf.certify(flow)
+    assert certificate.holds
+    assert certificate["loss against exp(-2 mu c t)"].value == pytest.approx(1.0, abs=1e-3)
