@@ -772,3 +772,14 @@ def test_explicit_steps_give_way_where_the_flow_turns_stiff():
     flow = lf.gradient_flow(problem, lf.PowerNetwork(3, 1e-10))
     effort = flow.curve.effort
     assert 0 < effort.factorisations < effort.steps + effort.rejected < 20_000
+
+
+@pytest.mark.xfail(reason="a first step far beyond a face may leave a wrong z; the certificate says so", strict=False)
+def test_tiny_layers_on_columns_of_very_different_norms():
+    g = np.random.default_rng(32)
+    n, d = g.integers(4, 20, 2)
+    X = g.normal(size=(n, d)) * 10.0 ** g.uniform(-2, 2, d)
+    y = X @ np.where(g.random(d) < 0.4, g.normal(size=d), 0) + 0.3 * g.normal(size=n)
+    network = lf.LayeredNetwork(g.uniform(0.3, 2, (3, d)), log_scale=-g.uniform(50, 290))
+    flow = lf.gradient_flow(lf.LeastSquares(X, y), network, rtol=float(g.choice([1e-3, 1e-6])))
+    assert lf.certify(flow).holds
