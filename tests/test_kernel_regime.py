@@ -8,6 +8,7 @@ from scipy.integrate import solve_ivp
 import lassoflow as lf
 from oracles import multiprecision
 from oracles.multiprecision import Spec
+from oracles.networks import network_of
 
 matplotlib.use("agg")
 
@@ -35,16 +36,6 @@ DEEP = {"depth 3": Spec("power", 1e3, depth=3), "depth 5": Spec("power", 30.0, d
 PROBLEM = lf.LeastSquares(*DATA["n > d"])
 WIDE = lf.LeastSquares(*DATA["d > n"])
 KERNEL = lf.PowerNetwork(2, 100.0)
-
-
-def network_of(spec):
-    """The library's network of a reference's."""
-    size = {"scale": spec.scale, "log_scale": spec.log_scale}
-    if spec.kind == "product":
-        return lf.ProductNetwork(**size, shape_u=spec.first, shape_v=spec.second)
-    if spec.kind == "square":
-        return lf.SquareNetwork(**size, shape=spec.first)
-    return lf.PowerNetwork(spec.depth, **size)
 
 
 def early(network, d=4):

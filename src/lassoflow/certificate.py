@@ -26,7 +26,7 @@ from lassoflow.mirror import (
     defect,
     exponential_rate,
     general_rate,
-    polyak_lojasiewicz,
+    log_polyak_lojasiewicz,
     solution,
 )
 from lassoflow.monotonicity import monotone_until
@@ -117,14 +117,14 @@ def _certify_network(path: Path) -> Certificate:
 def _rate_checks(path: Path, rounding: float) -> list[Check]:
     """What the loss keeps below, and what the flow converges to."""
     problem, x_star = path.require_problem("a rate"), solution(path)
-    mu = polyak_lojasiewicz(problem)
+    log_mu = log_polyak_lojasiewicz(problem)
     log_gain = path.network.log_least_gain(problem.n_features) if path.network else -math.inf
     checks = [
-        Check("mu of Polyak-Lojasiewicz", mu, None, None, None, _SECTION_6),
+        Check("mu of Polyak-Lojasiewicz", float(np.exp(min(log_mu, 709.0))), None, None, None, _SECTION_6),
         Check("log of c, the least gain", log_gain, None, None, None, _SECTION_6),
         _rate_check(f"loss against D_Q(x*, x0) / {path.letter}", general_rate(path, x_star), rounding),
     ]
-    fast = exponential_rate(path, x_star, mu)
+    fast = exponential_rate(path, x_star, log_mu)
     if fast is not None:
         checks.append(_rate_check("loss against exp(-2 mu c t)", fast, rounding))
     if path.status == "complete":
@@ -173,14 +173,15 @@ def _certify_decayed(path: Path, curve: Decayed) -> Certificate:
 def _rate_check(name: str, rate: Rate, rounding: float) -> Check:
     """The excess loss over its bound, where it is closest to it; below rounding of the loss it says nothing.
 
-    An error of x, relative to the distance it has come, is twice that of the root of the loss.
+    An error of x, relative to the distance it has come or to the largest coefficient there is, is twice that of the
+    root of the loss.
     """
-    start = rate.excess.max(initial=0.0)
+    start = max(rate.excess.max(initial=0.0), rate.reach)
     seen = rate.excess > 1e-10 * start
     if not seen.any():
         return Check(name, 0.0, 1.0, None, True, _SECTION_6)
     ratio = np.divide(rate.excess, rate.bound, out=np.zeros_like(rate.bound), where=seen)
-    unsure = 2.0 * rounding * np.sqrt(np.abs(rate.excess) * start)
+    unsure = 2.0 * rounding * np.sqrt(np.abs(rate.excess)) * math.sqrt(start)
     holds = bool((rate.excess - unsure <= rate.bound * (1.0 + 1e-6))[seen].all())
     worst = int(ratio.argmax())
     return Check(name, float(ratio[worst]), 1.0, float(rate.s[worst]), holds, _SECTION_6)
@@ -309,9 +310,11 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     ]
     first = _from_limit(flow, limit, problem, s)
     if first is not None:
-        if isinstance(flow.curve, Smooth):  # the flow itself is known to a few rtol of its size
+        if isinstance(
+            flow.curve, Smooth
+        ):  # the flow itself is known to a few rtol of its size, or to one of the largest
             size = np.linalg.norm(problem.fitted(flow.average(s, side="left")), axis=1) / np.linalg.norm(problem.target)
-            rounding = np.maximum(rounding, 10 * flow.curve.rtol * size)
+            rounding = np.maximum(rounding, flow.curve.rtol * np.maximum(10 * size, size.max(initial=0.0)))
         link = Distance(observed(flow, lasso, problem, s), first.bound + link.bound)
         checks += [
             _apart("distance of averaged flow and its limit's", first, s, rounding, _SECTION_7),
@@ -327,6 +330,12 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     title = f"{flow!r}\nagainst\n{lasso!r}"
     words = _words(until, end, checks, spread) if flow is limit else _network_words(flow, checks, spread)
     return Certificate(title, words, units, tuple(checks), s, *link)
+
+
+def _flow_error(flow: Path, rtol: float, problem: LeastSquares, s: Floats) -> Floats:
+    """How well averages of a flow are known: to a few rtol of their size, or to one of the largest."""
+    size = np.linalg.norm(problem.fitted(flow.average(s, side="left")), axis=1) / np.linalg.norm(problem.target)
+    return np.asarray(rtol * np.maximum(10 * size, size.max(initial=0.0)))
 
 
 def _from_limit(flow: Path, limit: Path, problem: LeastSquares, s: Floats) -> Distance | None:

@@ -58,7 +58,8 @@ class Stretch:
             return np.repeat(coefficients[:1, 0], s.size, axis=0)
         passed = np.where(s >= self.end, self.times[-1], s - self.origin)  # it may end before the next float
         step = np.clip(np.searchsorted(self.times, passed, side="right") - 1, 0, self.times.size - 2)
-        t = ((passed - self.times[step]) / (self.times[step + 1] - self.times[step]))[:, None]
+        length = self.times[step + 1] - self.times[step]
+        t = np.divide(passed - self.times[step], length, out=np.ones(s.size), where=length > 0)[:, None]
         start, end = coefficients[step, 0], coefficients[step + 1, 0]
         bend = coefficients[step, 1] + t * (coefficients[step, 2] + t * coefficients[step, 3])
         values = start + t * (end - start + (1.0 - t) * bend)
@@ -326,7 +327,7 @@ class Smooth:
         return float(np.abs(self.problem.design.rmatvec(self.problem.target / self.problem.n_samples)).max(initial=0.0))
 
     def _cumulated(self, at: Floats) -> Floats:
-        """Z at times up to the end of the last stretch: shape (q, d)."""
+        """Cumulated coefficients at times up to the end of the last stretch: shape (q, d)."""
         z = np.zeros((at.size, self.branches.upper.size))
         for part, stretch in self._parts(at):
             z[part] = self._sums(stretch, at[part])

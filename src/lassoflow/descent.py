@@ -337,9 +337,7 @@ def _automatic_step(problem: LeastSquares, network: Network, batch_size: int, de
 
 def _expected_sizes(problem: LeastSquares, matrix: Floats) -> tuple[Floats, Floats]:
     """The largest coefficient and the sum of all, with a margin, in working units."""
-    norms = problem.design.norms
-    correlation = np.abs(matrix.T @ problem.target)
-    single = np.divide(correlation, norms**2, out=np.zeros_like(norms), where=norms > 0).max()
+    single = problem.largest_single_fit
     fit = np.abs(lsqr(matrix, problem.target, iter_lim=_FITS)[0])
     return _MARGIN * np.maximum(single, fit.max()), _MARGIN * np.maximum(single, fit.sum())
 

@@ -96,13 +96,12 @@ class Integration:
         n, d = problem.design.shape
         self.problem, self.branches, self.rtol = problem, branches, rtol
         self.r = problem.design.rmatvec(problem.target / n)
-        norms = problem.design.norms
-        with np.errstate(divide="ignore", invalid="ignore"):
-            single = np.where(norms > 0, np.abs(self.r) * n / norms**2, 0.0)
-        self.size = float(single.max(initial=0.0))
-        """The largest coefficient of a fit on a single column."""
+        self.start = float(np.abs(branches.coef(branches.gaps(np.zeros(d)))).max())
+        """The largest coefficient at the start."""
+        self.size = problem.largest_single_fit or self.start or 1.0
+        """The largest coefficient of a fit on a single column; that of the start where y or X is zero."""
         self.fastest = float(np.abs(self.r).max(initial=0.0))
-        log_size = math.log(self.size) if self.size else 0.0
+        log_size = math.log(self.size)
         log_small, power = log_size + math.log(_SMALL * rtol), branches.power
         if power < np.inf:  # tails are heavy: what is left out on the way adds up, over the width of a jump
             log_small = min(log_small, log_size - power / (power - 1) * math.log(power / (power - 1) / (0.3 * rtol)))
@@ -120,13 +119,14 @@ class Integration:
     def refuse_rounding(self, network: Network) -> None:
         """Refuse a scale so far above the coefficients that these are lost in the rounding of gaps."""
         upper, lower = self.gaps()
-        largest = np.maximum(np.abs(upper), np.where(np.isinf(lower), 0.0, np.abs(lower)))
+        two_sided = bool(np.isfinite(lower).all())
+        largest = np.maximum(np.abs(upper), np.abs(lower) if two_sided else 0.0)
         lost = EPS * float((self.branches.derivative((upper, lower)) * largest).max())
-        size = max(self.size, float(np.abs(self.branches.coef((upper, lower))).max()))
-        if self.size and lost > _LOST * self.rtol * size:
+        lost = max(lost / _LOST / max(self.size, self.start), lost / self.size if two_sided else 0.0)
+        if self.fastest and lost > self.rtol:
             raise ValueError(
                 f"{network!r} has a scale so far above the coefficients of this problem that rounding would hide them: "
-                f"rtol must be above {lost / _LOST / size:.1g}."
+                f"rtol must be above {lost:.1g}."
             )
 
     def stiffness(self) -> float:
@@ -134,6 +134,9 @@ class Integration:
         with np.errstate(over="ignore"):
             slope = self.branches.derivative(self.gaps())
             return float((slope * (self.problem.design.norms**2 / self.problem.n_samples)).sum())
+
+    def _first_step(self) -> float:
+        return 1e-3 / (1.0 + self.fastest + self.stiffness() + self.steepest * self.branches.decay)
 
     def gaps(self) -> tuple[Floats, Floats]:
         """Gaps of all coordinates to the two faces."""
@@ -198,7 +201,9 @@ class Integration:
         maps, found, r = b.on(index, limits.leave, 1e-20 * self.size), [], sign * self.r[index]
         gap, z, why = active.gap, sign * self.z[index], stepping.FULL
         if not self.step:
-            self.step = 1e-3 * self.s if self.s else 1e-3 / (1.0 + self.fastest + self.stiffness())
+            self.step = (
+                1e-3 * self.s if self.s else 1e-3 / (1.0 + self.fastest + self.stiffness() + self.steepest * b.decay)
+            )
         mark, moved = (self.s, np.zeros(0)), np.inf
         while why == stepping.FULL:
             width = (b.upper + b.lower)[index] + 2 * b.decay * self.s
@@ -277,7 +282,7 @@ class Integration:
         x = b.coef(self.gaps())
         x[active.index] = active.sign * kernels.coefficients(b.on(active.index), active.gap, width, 700.0)[0]
         index, root = np.flatnonzero(np.abs(x) > self.rtol * self.size), math.sqrt(self.problem.n_samples)
-        if not index.size or not self.size:
+        if not index.size:
             return 0.0
         residual = (self.problem.target - self.problem.design.columns(np.arange(x.size)) @ x) / root
         columns = self.problem.design.columns(index) / root

@@ -17,6 +17,7 @@ one dual ``theta = s r - M z``.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -34,11 +35,15 @@ _MOST = 200
 
 
 class Rate(NamedTuple):
-    """An excess loss and what bounds it, at times s: each of shape (k,), in the user's units."""
+    """An excess loss and what bounds it, at times s: each of shape (k,), in working units of the loss."""
 
     s: Floats
     excess: Floats
     bound: Floats
+    start: float
+    """The excess at the start."""
+    reach: float
+    """The loss of the largest coefficient on the longest column."""
 
 
 def solution(flow: Path) -> Floats:
@@ -54,14 +59,14 @@ def general_rate(flow: Path, x_star: Floats) -> Rate:
     network, problem = _parts(flow)
     s = _times(flow)
     branches = network.branches(problem.n_features)
-    divergence = float(branches.divergence(x_star, flow(0.0)))
-    return Rate(s, _excess(problem, flow(s), x_star), divergence / s)
+    divergence = problem.units.working_coef(float(branches.divergence(x_star, flow(0.0))))
+    return _rate(flow, x_star, s, divergence / problem.units.working_time(s))
 
 
-def exponential_rate(flow: Path, x_star: Floats, mu: float) -> Rate | None:
+def exponential_rate(flow: Path, x_star: Floats, log_mu: float) -> Rate | None:
     """``l(x(s)) - l*`` against ``(l(x(0)) - l*) exp(-2 mu c t)``; None where the least gain c is zero.
 
-    ``mu`` is that of :func:`polyak_lojasiewicz`, c the exponential of ``network.log_least_gain(d)``.
+    ``log_mu`` is that of :func:`log_polyak_lojasiewicz`, c the exponential of ``network.log_least_gain(d)``.
     """
     network, problem = _parts(flow)
     log_gain = network.log_least_gain(problem.n_features)
@@ -69,17 +74,20 @@ def exponential_rate(flow: Path, x_star: Floats, mu: float) -> Rate | None:
         return None
     s = _times(flow)
     with np.errstate(divide="ignore", over="ignore"):
-        exponent = 2.0 * mu * np.exp(log_gain + network.log_unit + np.log(s))
-    start = _excess(problem, flow(np.zeros(1)), x_star)
-    return Rate(s, _excess(problem, flow(s), x_star), start * np.exp(-exponent))
+        exponent = 2.0 * np.exp(log_mu + log_gain + network.log_unit + np.log(s))
+    rate = _rate(flow, x_star, s, np.exp(-exponent))
+    return rate._replace(bound=rate.start * rate.bound)
 
 
-def polyak_lojasiewicz(problem: LeastSquares) -> float:
-    """The mu of ``|l'|^2 / 2 >= mu (l - l*)``: the smallest nonzero eigenvalue of ``M = X'X / n``, in user units."""
+def log_polyak_lojasiewicz(problem: LeastSquares) -> float:
+    """Logarithm of the mu of ``|l'|^2 / 2 >= mu (l - l*)``: the smallest nonzero eigenvalue of ``M = X'X / n``, in the
+    user's units; inf where X is zero.
+    """
     X = problem.design.columns(np.flatnonzero(problem.design.norms))
     values = np.linalg.svd(X, compute_uv=False)
     values = values[values > 1e-12 * values.max(initial=0.0)]
-    return float(np.ldexp(values.min(initial=np.inf) ** 2 / problem.n_samples, 2 * problem.units.design))
+    log_root = math.log(values.min(initial=np.inf)) + problem.units.design * math.log(2.0)
+    return 2.0 * log_root - math.log(problem.n_samples)
 
 
 def bias(flow: Path, x_star: Floats) -> tuple[float, float]:
@@ -108,7 +116,7 @@ def defect(flow: Path) -> tuple[Floats, Floats]:
     steps = half[:, None] * np.einsum("kqj,q->kj", x.reshape(*at.shape, -1), weights)
     z = flow.integral(mesh)[:, kept]
     gap = np.abs(z[1:] - z[0] - np.cumsum(steps, axis=0)).max(axis=1, initial=0.0)
-    return mesh[1:], gap / (mesh[1:] * max(np.abs(x).max(initial=1e-300), _largest_single(flow)))
+    return mesh[1:], gap / mesh[1:] / max(np.abs(x).max(initial=0.0), typical_size(flow))
 
 
 def conflict(flow: Path) -> tuple[Floats, Floats]:
@@ -155,6 +163,12 @@ def weights(flow: Path, s: ArrayLike) -> Floats:
     return found.reshape(*times.shape, *found.shape[1:])
 
 
+def typical_size(flow: Path) -> float:
+    """The largest coefficient of a fit on a single column; the network's scale where y or X is zero."""
+    network, problem = _parts(flow)
+    return float(problem.units.coef(np.array(problem.largest_single_fit))) or network.scale or 1.0
+
+
 def _parts(flow: Path) -> tuple[Network, LeastSquares]:
     if flow.network is None:
         raise ValueError(f"{flow.name.capitalize()} is not the path of a network.")
@@ -169,17 +183,18 @@ def _times(flow: Path) -> Floats:
     return mesh[np.unique(np.linspace(0, mesh.size - 1, _MOST).astype(np.intp))] if mesh.size else mesh
 
 
-def _largest_single(flow: Path) -> float:
-    """The largest coefficient of a fit on a single column."""
-    problem = flow.require_problem("its law")
-    correlation, squares = np.abs(problem.design.rmatvec(problem.target)), problem.design.norms**2
-    single = np.divide(correlation, squares, out=np.zeros_like(squares), where=squares > 0)
-    return float(problem.units.coef(single).max())
+def _rate(flow: Path, x_star: Floats, s: Floats, bound: Floats) -> Rate:
+    problem = flow.require_problem("a rate")
+    x = flow(s)
+    start = _excess(problem, flow(np.zeros(1)), x_star)
+    largest = problem.units.working_coef(max(np.abs(x).max(initial=0.0), typical_size(flow)))
+    reach = float(largest * problem.design.norms.max()) ** 2 / (2 * problem.n_samples)
+    return Rate(s, _excess(problem, x, x_star), bound, float(start[0]), reach)
 
 
 def _excess(problem: LeastSquares, x: Floats, x_star: Floats) -> Floats:
     """``l(x) - l(x*)`` as ``|X (x - x*)|^2 / (2 n)`` plus the gradient's part, without the cancellation."""
-    step = x - x_star
+    step, units = x - x_star, problem.units
     fitted = problem.fitted(step)
     quadratic = np.sum(fitted**2, axis=-1) / (2 * problem.n_samples)
-    return np.ldexp(quadratic, 2 * problem.units.target) + step @ problem.gradient(x_star)
+    return np.asarray(quadratic + units.working_coef(step) @ units.working_penalty(problem.gradient(x_star)))

@@ -102,6 +102,13 @@ class LeastSquares:
         return float(self.units.penalty(np.abs(correlation).max(initial=0.0)))
 
     @cached_property
+    def largest_single_fit(self) -> float:
+        """The largest coefficient of a fit on one column alone, in absolute value; in working units."""
+        correlation, squares = np.abs(self.design.rmatvec(self.target)), self.design.norms**2
+        single = np.divide(correlation, squares, out=np.zeros_like(squares), where=squares > 0)
+        return float(single.max(initial=0.0))
+
+    @cached_property
     def deviations(self) -> Floats:
         """Weighted standard deviations of the columns (divisor n), shape (d,); 0 for constant columns."""
         centred = self.design if self._uncentred is None else _design(self._uncentred, self.sample_weight, centre=True)

@@ -71,6 +71,10 @@ _H = np.array(
 )  # fmt: skip
 
 
+_FAR = 100.0
+"""Stages over the step from which on these are far out of reach."""
+
+
 class State(NamedTuple):
     """Of m coordinates at the start of a step: gaps, cumulated coefficients, widths; coefficients and their slopes."""
 
@@ -93,6 +97,9 @@ class Step(NamedTuple):
     """Of g, estimated."""
     noise: Floats
     """What of that may be rounding."""
+    z_error: Floats
+    strained: bool
+    """Whether stages are so far above the step that the relation of g and z may be lost in their rounding."""
     g_bends: Floats
     """Of the dense output, shape (3, m)."""
     z_bends: Floats
@@ -195,4 +202,6 @@ def implicit_step(maps: Maps, gram: Gram, decay: float, r: Floats, now: State, h
     # right-hand sides are sums of terms as large as r and as the corrections; stages far above the step are no excuse
     size = 10.0 * rounding(gram, r, now.x, now.slope * now.g) + 2e-14 / h * np.abs(g - now.g).max()
     noise = np.abs(_respond(system, size * np.where(np.cos(1e3 / h * np.arange(m)) > 0.0, 1.0, -1.0)))
-    return Step(g, z, stages[7].copy(), noise, np.dot(_H, stages), np.dot(_H, cumulated), np.zeros(0))
+    strained = h * (now.slope * np.abs(stages)).max() > _FAR * np.abs(z - now.z).max()
+    bends = np.dot(_H, stages), np.dot(_H, cumulated)
+    return Step(g, z, stages[7].copy(), noise, cumulated[7].copy(), strained, bends[0], bends[1], np.zeros(0))

@@ -37,4 +37,6 @@ def explicit_step(maps: Maps, gram: Gram, decay: float, r: Floats, now: State, h
         rises[i] = decay - r + times_gram(gram, slopes[i])
     z = now.z + h * np.dot(_A[6], slopes[:6])
     noise = np.full(m, 10.0 * h * rounding(gram, r, now.x, now.slope * now.g))
-    return Step(g, z, h * np.dot(_ERROR, rises), noise, h * np.dot(_BENDS, rises), h * np.dot(_BENDS, slopes), rises[6])
+    errors = h * np.dot(_ERROR, rises), h * np.dot(_ERROR, slopes)
+    bends = h * np.dot(_BENDS, rises), h * np.dot(_BENDS, slopes)
+    return Step(g, z, errors[0], noise, errors[1], False, bends[0], bends[1], rises[6])

@@ -115,21 +115,33 @@ def _at_rest(
     if still.max() > limits.least_rate or moved > 0.01 * limits.tol * largest:
         return False, False
     left = still.max() / limits.least_rate * limits.tol * largest
-    if gram.matrix.shape[0]:  # flat directions: how far Newton's method would go
+    if gram.matrix.shape[0] and gram.norms.any():  # flat directions: how far Newton's method would go
         ridge = gram.matrix + 1e-13 * np.trace(gram.matrix) * np.eye(x.size)
         left = np.abs(np.linalg.solve(ridge, np.where(still > 0, now.rise, 0.0))).max()
     return True, left <= limits.tol * largest or s * limits.least_rate > 1e2
 
 
 @compile_kernel
-def _error(maps: Maps, limits: Limits, width: Floats, step: Step, slope: Floats, largest: float) -> float:
-    """Of a step: that of log x or of x over the largest, over what is allowed; 1 is just right.
+def _error(
+    maps: Maps, gram: Gram, limits: Limits, decay: float, r: Floats, now: State, end: float, h: float, step: Step,
+    width: Floats, slope: Floats, largest: float,
+) -> float:  # fmt: skip
+    """Of a step that ends at time ``end``: over what is allowed; 1 is just right.
 
-    A coordinate on its way has to arrive on time, so all count with the steepness of one that is there. Nothing is
-    asked for below what rounding leaves of the estimate and of the gap itself.
+    That of log x or of x over the largest: a coordinate on its way has to arrive on time, so all count with the
+    steepness of one that is there. Nothing is asked for below what rounding leaves of the estimate and of the gap
+    itself. That of z, which g does not show where it is driven by other things than M x. And by how much the two no
+    longer are of one dual: in stages far out of reach their relation is lost in rounding.
     """
     relative = np.maximum(np.maximum(steepness(maps, step.g, width), limits.steepest), slope / largest)
-    return (np.abs(step.error) / (limits.tol / relative + step.noise + 6.6e-15 * np.abs(step.g))).max()
+    allowed = limits.tol / relative + step.noise + 6.6e-15 * np.abs(step.g)
+    worst = max((np.abs(step.error) / allowed).max(), np.abs(step.z_error).max() / (limits.tol * largest * end))
+    if step.strained:
+        moved = step.z - now.z
+        conflict = np.abs(step.g - now.g - h * (decay - r) - times_gram(gram, moved))
+        rounded = gram.norms * np.dot(gram.norms, 1e-13 * np.abs(moved) + 1e-15 * np.abs(step.z))
+        worst = max(worst, (conflict / (allowed + rounded + 1e-13 * h * np.abs(r).max())).max())
+    return worst
 
 
 class Attempt(NamedTuple):
@@ -160,12 +172,13 @@ def _attempt(
     else:
         step = implicit_step(maps, gram, decay, r, now, h, np.log(1e3 * top))
     width = now.width + 2 * decay * h
-    if not np.isfinite(step.g).all():
+    if not (np.isfinite(step.g).all() and np.isfinite(step.z).all()):
         return Attempt(step, width, now.x, now.slope, now.far, 1e3, False, np.inf)
     x, slope, far = coefficients(maps, step.g, width, 700.0)
     if np.abs(x).max() > 1e3 * top or (maps.series.shape[0] > 0 and (step.g > 0.75 * width).any()):
         return Attempt(step, width, x, slope, far, 1e3, False, np.inf)
-    error, nearest = _error(maps, limits, width, step, slope, largest), np.inf
+    error = _error(maps, gram, limits, decay, r, now, s + h, h, step, width, slope, largest)
+    nearest = np.inf
     if error <= 1.0 and others.r.size:
         nearest = _nearest(others, gram, step.z, s + h, decay) - limits.threshold
         rounding_of_duals = 2e-15 * max(1.0, (s + h) * np.abs(others.r).max())
@@ -230,10 +243,10 @@ def advance(
     """
     m = g.size
     times, gaps, sums = np.zeros(rows + 1), np.zeros((rows + 1, 4, m)), np.zeros((rows + 1, 4, m))
-    shortest = 1e-9 / (limits.steepest * np.abs(r).max())
     count, rejected, forced, passed, moved, why = 0, 0, 0, 0.0, moved_before, FULL
     x, slope, far = coefficients(maps, g, width, 700.0)
     now = State(g, z, width, x, slope, far, decay - r + times_gram(gram, x))
+    shortest = 1e-9 / (limits.steepest * max(np.abs(r).max(), np.abs(now.rise).max()))
     while count < rows and why == FULL:
         largest = max(np.abs(now.x).max(), limits.size)
         longest = _plan(maps, gram, others, limits, decay, r, now, s + passed, largest, moved)

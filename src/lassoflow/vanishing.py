@@ -41,7 +41,7 @@ def distance_factor(problem: LeastSquares, network: PowerNetwork) -> float:
         log_rate = (log_scale + math.log(problem.n_features)) / power + (1.0 - 1.0 / power) * math.log(size)
         return math.exp(min(log_rate, 700.0))
 
-    if not energy:
+    if not energy or not problem.design.norms.any():
         return 0.0
     total = _total_of_fits(problem, 2.0 * energy)
     if 4.0 * power / (power - 1.0) * rate(2.0 * total) > total:

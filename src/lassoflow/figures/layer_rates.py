@@ -18,7 +18,7 @@ from lassoflow.arrays import Floats
 from lassoflow.figures.reproduction import COLOURS, DASHES, Figure, Reproduction, listed, slope, stacked, tidy
 from lassoflow.flow import gradient_flow
 from lassoflow.layered import LayeredNetwork
-from lassoflow.mirror import exponential_rate, polyak_lojasiewicz
+from lassoflow.mirror import exponential_rate, log_polyak_lojasiewicz
 from lassoflow.problem import LeastSquares
 from lassoflow.walk import limit_flow
 
@@ -123,15 +123,14 @@ def _decays(setting: Setting, layers: Floats) -> list[Decay]:
 
 def _decay(setting: Setting, start: str, layers: Floats) -> Decay:
     network = LayeredNetwork(layers, SCALE)
-    mu = polyak_lojasiewicz(setting.problem)
-    rate = exponential_rate(gradient_flow(setting.problem, network), setting.solution, mu)
+    log_mu = log_polyak_lojasiewicz(setting.problem)
+    rate = exponential_rate(gradient_flow(setting.problem, network), setting.solution, log_mu)
     if rate is None:
         raise ValueError(f"{network!r} has no exponential rate.")
-    first = setting.excess(network.coefficients(network.initial_weights(SIGNALS.size))[None])[0]
-    seen = rate.excess > 1e-10 * first
-    fall = 2.0 * mu * float(np.exp(network.log_least_gain(SIGNALS.size)))
+    seen = rate.excess > 1e-10 * rate.start
+    fall = 2.0 * float(np.exp(log_mu + network.log_least_gain(SIGNALS.size)))
     t = np.asarray(network.training_time(rate.s[seen]))
-    return Decay(network.depth, start, t, rate.excess[seen] / first, rate.bound[seen] / first, fall)
+    return Decay(network.depth, start, t, rate.excess[seen] / rate.start, rate.bound[seen] / rate.start, fall)
 
 
 def _median_time(setting: Setting, starts: list[Floats], scale: float) -> float:
