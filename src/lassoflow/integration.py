@@ -25,7 +25,7 @@ _SMALL = 1e-3
 """Share of rtol, of the coefficients' size, from which on a coordinate takes part."""
 _WIDE = 1.5
 """Active coordinates per sample from which on the steps solve in the samples."""
-_LOCAL = 1.5
+_LOCAL = 2.0
 """Error allowed in a step over rtol: flows are contractive, and what is left in the end is a few rtol inside a jump."""
 _LOST = 1e-3
 """Share of rtol that rounding of the gaps may take."""

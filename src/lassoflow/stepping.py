@@ -66,17 +66,18 @@ def _times_others(others: Others, gram: Gram, x: Floats) -> Floats:
 
 
 @compile_kernel
-def _wait(others: Others, limits: Limits, decay: float, s: float, dual: Floats, speed: Floats, beyond: float) -> float:
+def _wait(others: Others, gram: Gram, limits: Limits, decay: float, s: float, now: State, beyond: float) -> float:
     """How long until the next of the others is ``beyond`` the threshold at its present speed."""
     wait, grown = np.inf, decay * s
-    for j in range(dual.size):
-        approach, descend = speed[j] - decay, -speed[j] - decay
-        if approach > limits.least_rate:
-            gap = others.upper[j] + grown - dual[j] - limits.threshold
-            wait = min(wait, (max(gap, 0.0) + beyond) / approach)
-        if descend > limits.least_rate:
-            gap = others.lower[j] + grown + dual[j] - limits.threshold
-            wait = min(wait, (max(gap, 0.0) + beyond) / descend)
+    cumulated, present = _times_others(others, gram, now.z), _times_others(others, gram, now.x)
+    for j in range(cumulated.size):
+        dual, speed = others.base[j] + s * others.r[j] - cumulated[j], others.r[j] - present[j]
+        if speed - decay > limits.least_rate:
+            gap = others.upper[j] + grown - dual - limits.threshold
+            wait = min(wait, (max(gap, 0.0) + beyond) / (speed - decay))
+        if -speed - decay > limits.least_rate:
+            gap = others.lower[j] + grown + dual - limits.threshold
+            wait = min(wait, (max(gap, 0.0) + beyond) / (-speed - decay))
     return wait
 
 
@@ -98,8 +99,11 @@ def _passage(maps: Maps, r: Floats, now: State, largest: float) -> float:
 @compile_kernel
 def _nearest(others: Others, gram: Gram, z: Floats, s: float, decay: float) -> float:
     """The smallest gap of the others."""
-    dual = others.base + s * others.r - _times_others(others, gram, z)
-    return min((others.upper - dual).min(), (others.lower + dual).min()) + decay * s
+    nearest, cumulated = np.inf, _times_others(others, gram, z)
+    for j in range(cumulated.size):
+        dual = others.base[j] + s * others.r[j] - cumulated[j]
+        nearest = min(nearest, others.upper[j] - dual, others.lower[j] + dual)
+    return nearest + decay * s
 
 
 @compile_kernel
@@ -215,9 +219,7 @@ def _plan(
     """
     wait = _passage(maps, r, now, largest)
     if others.r.size:
-        dual = others.base + s * others.r - _times_others(others, gram, now.z)
-        speed = others.r - _times_others(others, gram, now.x)
-        wait = min(wait, _wait(others, limits, decay, s, dual, speed, 0.3 / _steepness_at_threshold(maps, limits)))
+        wait = min(wait, _wait(others, gram, limits, decay, s, now, 0.3 / _steepness_at_threshold(maps, limits)))
     if s * limits.least_rate > 1e3:
         return 0.0
     if wait < np.inf:
