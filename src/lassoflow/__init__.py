@@ -4,6 +4,7 @@ from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
 from lassoflow.descent import gradient_descent
 from lassoflow.display import PathDisplay
+from lassoflow.endpoint import Endpoint, flow_endpoint, min_l1
 from lassoflow.flow import gradient_flow
 from lassoflow.layered import LayeredNetwork
 from lassoflow.monotonicity import monotone_by_design, monotone_until
@@ -17,6 +18,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Certificate",
+    "Endpoint",
     "LayeredNetwork",
     "LeastSquares",
     "Path",
@@ -27,12 +29,14 @@ __all__ = [
     "certify",
     "compare",
     "duality_gap",
+    "flow_endpoint",
     "gradient_descent",
     "gradient_flow",
     "kkt_violation",
     "lasso_path",
     "limit_flow",
     "load",
+    "min_l1",
     "monotone_by_design",
     "monotone_until",
 ]

@@ -131,9 +131,18 @@ class Branches:
             ratio = self._log_ratio(gaps) if exponential else np.where(absent, np.inf, near - far)
             return near + np.log(-np.expm1(-ratio))
 
+    def sign(self, gaps: tuple[Floats, Floats]) -> Floats:
+        """The sign of x at the two gaps, right where x underflows."""
+        return np.sign(gaps[1] - gaps[0])
+
     def derivative(self, gaps: tuple[Floats, Floats]) -> Floats:
         """``dx / dtheta`` at the two gaps."""
-        return sum((self.steepness(gap) * np.exp(self.log_branch(gap)) for gap in gaps), np.zeros(()))
+        return np.exp(self.log_derivative(gaps))
+
+    def log_derivative(self, gaps: tuple[Floats, Floats]) -> Floats:
+        """Its logarithm, right where it underflows; -inf where both branches are absent."""
+        with np.errstate(divide="ignore"):
+            return np.logaddexp(*(self.log_branch(gap) + np.log(self.steepness(gap)) for gap in gaps))
 
     def dual(self, coef: ArrayLike) -> Floats:
         """The theta with ``phi(theta) = x`` at s = 0, the derivative of :meth:`potential`: shape of x."""

@@ -93,11 +93,16 @@ class LayeredBranches(Branches):
         with np.errstate(divide="ignore"):
             return self._log_size(self.nearer(gaps)[1])
 
-    def derivative(self, gaps: tuple[Floats, Floats]) -> Floats:
-        """See :meth:`Branches.derivative`."""
+    def sign(self, gaps: tuple[Floats, Floats]) -> Floats:
+        """See :meth:`Branches.sign`."""
+        sign, z = self.nearer(gaps)
+        return sign * np.sign(z)
+
+    def log_derivative(self, gaps: tuple[Floats, Floats]) -> Floats:
+        """See :meth:`Branches.log_derivative`."""
         squares = (self.nearer(gaps)[1] ** 2)[..., None, :]
         both = squares + self.mu**2
-        return np.exp(self.log_factor + np.log(both).sum(axis=-2)) * (1.0 + (squares / both).sum(axis=-2))
+        return self.log_factor + np.log(both).sum(axis=-2) + np.log1p((squares / both).sum(axis=-2))
 
     def _nearer_gap(self, size: Floats) -> Floats:
         """See :meth:`Branches.dual`: of products of layers."""

@@ -1,0 +1,221 @@
+"""Where a gradient flow ends, without integrating it: ``X phi(X'nu) = y`` by Newton's method in the convex dual.
+
+With r basic columns that span the others, ``X_rest = X_basic B``, and b the fit of y on them, the end solves
+
+    x_basic + B x_rest = b,      x = phi(theta),      theta_rest = B' theta_basic,
+
+r equations for theta_basic, the gradient of a convex function with the matrix ``W + B W B'``, ``W = dx/dtheta``
+(derived, see docs, section 12). Weights and coefficients may lie thousands of decades apart: every row is measured by
+its own heaviest term, in logarithms, and the basis holds the heaviest columns, so that rows of light columns do not
+drown in the rounding of heavy ones. Gaps of basic coordinates to the face they are near are the variables.
+
+Newton's method starts from a large scale, or a small rate, and follows the end down to the network's own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import scipy.linalg as sla
+from scipy.linalg.blas import dsyrk
+from scipy.optimize import brentq
+
+from lassoflow.arrays import Floats
+from lassoflow.branches import Branches
+from lassoflow.spanning import Basis
+
+_RATE, _RATIO = 2.0, 4.0
+"""The rate to start from, and how much faster the next one is."""
+_CLOSER = 4.0
+"""By how much, in logarithms, gaps of large coefficients shrink from one scale to the next."""
+_SMALLEST = -60.0
+"""Logarithm of gaps of large coefficients below which those of inactive columns are in proportion to the scale."""
+_GROWTH = 2.0
+"""How much a coefficient that counts may grow in a step, in logarithms."""
+_ROUGH, _FINE = 0.3, 1e-13
+"""Steps, in logarithms of coefficients, at which a scale on the way and the last one are left."""
+_SEEN = -18.0
+"""Log weight over a row's heaviest from which on a column takes part in the matrix; all do in the residual."""
+_WIDE = 500.0
+"""How far rows may lie apart, in logarithms, to be computed without them."""
+_STEPS = 200
+
+
+class DualNewton:
+    """The solution of ``X phi(theta) = y`` with theta in the row space of X, y in the column space: see the module.
+
+    Raises
+    ------
+    ArithmeticError
+        By :meth:`solve`, if the method does not converge.
+    """
+
+    def __init__(self, X: Floats, y: Floats, branches: Branches) -> None:
+        self.basis, self.target, self.branches, self.steps = Basis(X, y), branches, branches, 0
+        self.place((branches.upper, branches.lower))
+
+    def place(self, gaps: tuple[Floats, Floats]) -> None:
+        """Start from gaps of all columns to the two faces, of which the basic ones count."""
+        upper, lower = (gap[self.basis.basic] for gap in gaps)
+        self.sign, self.near = np.where(upper <= lower, 1.0, -1.0), np.minimum(upper, lower)
+
+    @property
+    def gaps(self) -> tuple[Floats, Floats]:
+        """Gaps of all columns to the two faces."""
+        b, basis = self.branches, self.basis
+        basic, rest, upper, lower = basis.basic, basis.rest, np.empty_like(b.upper), np.empty_like(b.lower)
+        width = b.upper + b.lower
+        far = width[basic] - self.near
+        upper[basic] = np.where(self.sign > 0, self.near, far)
+        lower[basic] = np.where(self.sign > 0, far, self.near)
+        face = np.where(self.sign > 0, b.upper[basic], b.lower[basic])
+        to_face, back = basis.B.T @ (self.sign * face), basis.B.T @ (self.sign * self.near)
+        upper[rest] = (b.upper[rest] - to_face) + back
+        lower[rest] = (b.lower[rest] + to_face) - back
+        if b.power < np.inf:  # beyond a face is rounding
+            least = 1e-16 * np.minimum(b.upper, b.lower)
+            upper[rest], lower[rest] = (np.maximum(gap[rest], least[rest]) for gap in (upper, lower))
+        return upper, lower
+
+    def solve(self) -> tuple[Floats, Floats]:
+        """Signs of the coefficients and logarithms of their absolute values: each of shape (d,)."""
+        levels = self._levels()
+        for level, branches in enumerate(levels):
+            self.branches = branches
+            if level:
+                self._scale_dual()
+            last = level == len(levels) - 1
+            self._converge(_FINE if last else _ROUGH)
+            if self._adapt() and last:
+                self._converge(_FINE)
+        gaps = self.gaps
+        sign, logs = self.branches.sign(gaps), self.branches.log_abs(gaps)
+        if self.branches.power < np.inf:  # what is left out of the scale
+            size = math.log(np.abs(self.basis.b).max(initial=0.0) or 1.0)
+            small = logs - size < (self.branches.log_scale - size) / 2
+            logs = np.where(small, logs + (self.target.log_scale - self.branches.log_scale), logs)
+        return sign, logs
+
+    def _levels(self) -> list[Branches]:
+        """Branches from a large scale or a small rate to the network's own."""
+        size = math.log(np.abs(self.basis.b).max(initial=0.0) or 1.0)
+        target = self.target
+        if target.power == np.inf:
+            rates = [target.rate]
+            while rates[0] > _RATE * _RATIO and rates[0] > (target.log_scale - size) * _RATIO:
+                rates.insert(0, rates[0] / _RATIO)
+            return [replace(target, rate=rate) for rate in rates]
+        scales = [max(target.log_scale, size + _SMALLEST * target.power)]
+        while scales[0] < size - _CLOSER * target.power:
+            scales.insert(0, scales[0] + _CLOSER * target.power)
+        return [target.rescaled(scale - target.log_scale) for scale in scales]
+
+    def _converge(self, tolerance: float) -> None:
+        before = math.inf
+        for _ in range(_STEPS):
+            try:
+                step, whole = self._step(tolerance)
+            except np.linalg.LinAlgError:
+                if not self._adapt():
+                    break
+                continue
+            self.steps += 1
+            if whole and (step <= tolerance or (step <= 1e-8 and step >= before / 4)):
+                return
+            before = step
+        raise ArithmeticError("The end of the flow could not be found: Newton's method does not converge.")
+
+    def _adapt(self) -> bool:
+        """A basis of heavier columns; whether there was one."""
+        gaps = self.gaps
+        if not self.basis.adapt(self.branches.log_derivative(gaps)):
+            return False
+        self.place(gaps)
+        return True
+
+    def _step(self, tolerance: float) -> tuple[float, bool]:
+        """One step: the largest change of the logarithm of a coefficient that counts, and whether it was a whole one.
+
+        Coefficients that count, beside others in some row, may grow by a factor; others until they count.
+        """
+        b, basis, gaps = self.branches, self.basis, self.gaps
+        logs, weights, sign = b.log_abs(gaps), b.log_derivative(gaps), b.sign(gaps)
+        moved = np.empty_like(logs)
+        moved[basis.basic] = self._direction(logs, weights, sign)
+        moved[basis.rest] = basis.B.T @ moved[basis.basic]
+        near, ahead = np.minimum(*gaps), np.where(moved > 0, *gaps)
+        change = b.steepness(near) * np.abs(moved)
+        margin = self._margins(b.log_branch(near), change > tolerance / 2)
+        growth, allowed = b.steepness(ahead) * np.abs(moved), margin + (b.log_branch(near) - b.log_branch(ahead)) + _GROWTH
+        if b.power < np.inf:
+            allowed = -b.power * np.expm1(-allowed / b.power)
+        share = min(1.0, float(np.divide(allowed, growth, out=np.ones_like(growth), where=growth > allowed).min()))
+        self.near = self.near - self.sign * share * moved[basis.basic]
+        width = (b.upper + b.lower)[basis.basic]
+        turned = self.near > width / 2
+        self.near, self.sign = np.where(turned, width - self.near, self.near), np.where(turned, -self.sign, self.sign)
+        return float(change[margin < -2.0 * _SEEN].max(initial=0.0)), share == 1.0
+
+    def _direction(self, logs: Floats, weights: Floats, sign: Floats) -> Floats:
+        """Newton's step of the basic duals."""
+        basis, basic, rest = self.basis, self.basis.basic, self.basis.rest
+        rows, seen = weights[basic], np.flatnonzero(basis.largest + weights[rest] > weights[basic].min() + _SEEN)
+        if seen.size:
+            rows = np.maximum(rows, (basis.logs[:, seen] + weights[rest[seen]]).max(axis=1))
+        with np.errstate(divide="ignore"):
+            log_fit = np.minimum(np.log(np.abs(basis.b)) - rows, 300.0)
+        right = np.sign(basis.b) * np.exp(log_fit) - sign[basic] * np.exp(logs[basic] - rows)
+        diagonal, B = np.exp(weights[basic] - rows), basis.B
+        if rows.max() - rows.min() > _WIDE:
+            light = B[:, seen] * np.exp(weights[rest[seen]] - rows[:, None])
+            right = right - light @ (sign[rest[seen]] * np.exp(logs[rest[seen]] - weights[rest[seen]]))
+            return np.asarray(np.linalg.solve(light @ B[:, seen].T + np.diag(diagonal), right))
+        top = rows.max()
+        root = np.exp((top - rows) / 2)
+        right = right - (B @ (sign[rest] * np.exp(logs[rest] - top))) * root**2
+        scaled = root[:, None] * B[:, seen] * np.exp((weights[rest[seen]] - top) / 2)
+        matrix = dsyrk(1.0, scaled) + np.diag(diagonal)
+        return np.asarray(root * sla.cho_solve(sla.cho_factor(matrix), right / root))
+
+    def _margins(self, logs: Floats, moving: Floats) -> Floats:
+        """How far branches that move are below those that count beside them in some row; their logarithms are given."""
+        basis, margin = self.basis, np.zeros_like(logs)
+        which = np.flatnonzero(moving[basis.rest])
+        own = basis.logs[:, which] / 2 + logs[basis.rest[which]]
+        with np.errstate(divide="ignore"):
+            size = np.maximum(np.maximum(logs[basis.basic], np.log(np.abs(basis.b))), own.max(axis=1, initial=-np.inf))
+        margin[basis.basic] = size - logs[basis.basic]
+        if which.size:
+            with np.errstate(invalid="ignore"):
+                margin[basis.rest[which]] = np.nan_to_num(size[:, None] - own, nan=np.inf).min(axis=0)
+        return margin
+
+    def _scale_dual(self) -> None:
+        """The best multiple of the dual: at another scale all coefficients are too small, or too large."""
+        b, basic = self.branches, self.basis.basic
+        gaps = self.gaps
+        theta = np.where(gaps[0] <= gaps[1], b.upper - gaps[0], gaps[1] - b.lower)
+        goal = float(theta[basic] @ self.basis.b)
+
+        def slope(factor: float) -> float:
+            gaps = b.gaps(factor * theta)
+            if b.power < np.inf:
+                gaps = np.maximum(gaps[0], 1e-12 * b.upper), np.maximum(gaps[1], 1e-12 * b.lower)
+            with np.errstate(over="ignore"):
+                return float(theta @ np.clip(b.coef(gaps), -1e200, 1e200)) - goal
+
+        low, high = 0.0, 1.0
+        for _ in range(_STEPS):
+            if slope(high) >= 0.0:
+                break
+            low, high = high, 1.25 * high
+        else:
+            return
+        if slope(low) < 0.0:
+            factor = brentq(slope, low, high, xtol=1e-300, rtol=1e-3)
+            gaps = b.gaps(factor * theta)
+            if b.power < np.inf:
+                gaps = np.maximum(gaps[0], 1e-12 * b.upper), np.maximum(gaps[1], 1e-12 * b.lower)
+            self.place(gaps)

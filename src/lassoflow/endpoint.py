@@ -1,0 +1,289 @@
+"""Where training ends: of a network's gradient flow, by convex duality, and of the lasso path, the l1 solution.
+
+Gradient flow ends in the least-squares solution nearest to its start in the Bregman divergence of its potential (docs,
+section 12). No integration is needed, and coefficients that underflow keep their logarithms.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lassoflow.arrays import EPS, Floats, Ints
+from lassoflow.branches import Branches
+from lassoflow.checks import Certificate, Check
+from lassoflow.dual_newton import DualNewton
+from lassoflow.network import Network
+from lassoflow.optimality import EXACT
+from lassoflow.problem import LeastSquares
+from lassoflow.walk import lasso_path, limit_flow
+
+_SECTION_12 = "docs/theory.md, section 12"
+_ON_FACE = 1e-9
+"""Share of lambda_max, or of a box's side, that counts as zero in a gradient or a gap of the walk."""
+
+
+@dataclass(frozen=True, eq=False)
+class Endpoint:
+    """A least-squares solution that a method ends in.
+
+    Attributes
+    ----------
+    coef, log_abs : arrays of shape (d,)
+        The coefficients, and the logarithms of their absolute values, right where coefficients underflow.
+    intercept : float
+    support : array of bool, shape (d,)
+        Of the l1 solution where it is not zero; of a flow, whose coefficients are none of them zero, where they are
+        above 1e-8 of the largest.
+    dual : array of shape (d,)
+        theta, in the row space of X: of a flow with ``coef = phi(theta)``, of the l1 solution its dual certificate.
+    certificate : Certificate
+    problem : LeastSquares
+    steps : int
+        Of Newton's method, or knots of the walk.
+    unique : bool
+        Whether it is the only solution of its kind.
+    """
+
+    coef: Floats
+    log_abs: Floats
+    intercept: float
+    support: NDArray[np.bool_]
+    dual: Floats
+    certificate: Certificate
+    problem: LeastSquares = field(repr=False)
+    steps: int = 0
+    unique: bool = True
+
+    def __repr__(self) -> str:
+        holds = "" if self.certificate.holds else ", NOT certified"
+        return f"<Endpoint: {int(self.support.sum())} of {self.coef.size} coefficients{holds}>"
+
+
+def flow_endpoint(problem: LeastSquares, network: Network) -> Endpoint:
+    """Where the gradient flow of a network ends, by convex duality, without integrating it.
+
+    Parameters
+    ----------
+    problem : LeastSquares
+        n samples, d features, in any relation, of any rank.
+    network : Network
+        Of any depth and scale.
+
+    Returns
+    -------
+    Endpoint
+        With coefficients and logarithms to nearly full relative accuracy, however small they are; those that the
+        flow of ``u^2`` leaves at zero have the logarithm -inf.
+
+    Raises
+    ------
+    ArithmeticError
+        If Newton's method does not converge.
+    ValueError
+        If the network does not fit the problem.
+
+    Notes
+    -----
+    The limit minimises the Bregman divergence from the start (Labarriere et al. 2024; derived, see docs, section 12).
+    With data in floating point an interpolation "without noise" is one up to rounding, and coefficients far below
+    rounding of the data answer to that: exactly representable data have none.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> problem = lf.LeastSquares([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]], [2.0, 1.0])
+    >>> end = lf.flow_endpoint(problem, lf.PowerNetwork(depth=2, scale=1e-100))
+    >>> end.coef.round(12) + 0.0
+    array([0., 1., 0.])
+    >>> end.log_abs.round(3)
+    array([-76.984,   0.   , -76.291])
+    >>> end
+    <Endpoint: 1 of 3 coefficients>
+    """
+    branches = network.branches(problem.n_features)
+    units = problem.units
+    working = branches.rescaled(math.log(2.0) * (units.design - units.target))
+    X, y = problem.design.columns(np.arange(problem.n_features)), problem.target
+    kept = np.arange(problem.n_features)
+    if np.isinf(branches.lower).all():
+        kept, y = _nonnegative_fit(problem)
+    solver = DualNewton(X[:, kept], y, _of(working, kept))
+    sign, logs = solver.solve()
+    log_abs, coef = np.full(problem.n_features, -np.inf), np.zeros(problem.n_features)
+    log_abs[kept] = logs + math.log(2.0) * (units.target - units.design)
+    coef[kept] = sign * np.exp(log_abs[kept])
+    dual = np.full(problem.n_features, -np.inf)
+    dual[kept] = _dual_of(solver)
+    checks = (_stationary(problem, coef, kept), _consistent(problem, solver, kept))
+    good = all(check.holds for check in checks)
+    summary = f"The gradient flow of {network!r} {'ends' if good else 'does NOT end'} here."
+    support = np.abs(coef) > 1e-8 * np.abs(coef).max(initial=0.0)
+    return _endpoint(problem, coef, log_abs, support, dual, checks, summary, solver.steps, True)
+
+
+def min_l1(problem: LeastSquares, penalty_factor: ArrayLike | None = None, depth: int = 2) -> Endpoint:
+    """The least-squares solution of the smallest l1 norm, basis pursuit, as the end of the lasso path.
+
+    Parameters
+    ----------
+    problem : LeastSquares
+    penalty_factor : array of shape (d,) or (2, d), optional
+        Weights of the norm, as in :func:`lasso_path`.
+    depth : int
+        Where there are several solutions, the one that networks of this depth tend to as their scale vanishes: at
+        depth 2 the one of the largest entropy ``-sum k|x| log(k|x|)``, beyond that of the largest
+        ``sum (k|x|)^(2/D)``, k the factors.
+
+    Returns
+    -------
+    Endpoint
+        Whose ``dual`` is a dual certificate; ``unique`` says whether there is another solution.
+
+    Raises
+    ------
+    ValueError
+        If the factors make no sense, or the depth is below 2.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> lf.min_l1(lf.LeastSquares([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]], [2.0, 1.0])).coef
+    array([0., 1., 0.])
+    """
+    if not (depth >= 2 and depth % 1 == 0):
+        raise ValueError(f"depth must be a whole number >= 2; got {depth!r}.")
+    path = lasso_path(problem, penalty_factor)
+    coef, box = path.end, path.box
+    last = path.knots[-1] if path.knots.size else 1.0
+    dual = path.dual(last)
+    face = _face(problem, dual, box.upper, box.lower)
+    unique = True
+    if face.size:
+        columns = problem.design.columns(face)
+        values = np.linalg.svd(columns, compute_uv=False)
+        unique = face.size <= columns.shape[0] and bool(values[-1] > 1e-10 * values[0])
+        if not unique:
+            side = np.where(dual > 0, box.upper, box.lower)
+            coef, unique = _select(problem, coef, dual, face, side, depth)
+    checks = (_stationary(problem, coef, np.arange(coef.size)), *_dual_checks(problem, coef, dual, box.upper, box.lower))
+    good = all(check.holds for check in checks)
+    summary = f"The {'' if unique else 'chosen '}solution {'has' if good else 'does NOT have'} the smallest l1 norm."
+    with np.errstate(divide="ignore"):
+        logs = np.log(np.abs(coef))
+    return _endpoint(problem, coef, logs, coef != 0, dual, checks, summary, path.knots.size, unique)
+
+
+def _endpoint(
+    problem: LeastSquares, coef: Floats, logs: Floats, support: NDArray[np.bool_], dual: Floats,
+    checks: tuple[Check, ...], summary: str, steps: int, unique: bool,
+) -> Endpoint:  # fmt: skip
+    none = np.zeros(0)
+    units = "Gradients are shares of lambda_max; bounds are 1e-10 or what rounding leaves."
+    certificate = Certificate("Certificate of an endpoint", summary, units, checks, none, none, none)
+    return Endpoint(coef, logs, float(problem.intercept(coef)), support, dual, certificate, problem, steps, unique)
+
+
+def _of(branches: Branches, kept: Ints) -> Branches:
+    """The branches of some of the coordinates."""
+    if kept.size == branches.upper.size:
+        return branches
+    return replace(branches, upper=branches.upper[kept], lower=branches.lower[kept])
+
+
+def _nonnegative_fit(problem: LeastSquares) -> tuple[Ints, Floats]:
+    """The columns that may be positive in a non-negative fit, and its fitted values, which are unique."""
+    end = limit_flow(problem, positive=True).end
+    gradient = problem.gradient(end) / (problem.lambda_max or 1.0)
+    return np.flatnonzero((gradient < _ON_FACE) | (end > 0)), problem.fitted(end)
+
+
+def _dual_of(solver: DualNewton) -> Floats:
+    """theta, from the nearer face."""
+    upper, lower = solver.gaps
+    faces = solver.branches
+    return np.asarray(np.where(upper <= lower, faces.upper - upper, lower - faces.lower))
+
+
+def _stationary(problem: LeastSquares, coef: Floats, kept: Ints) -> Check:
+    """The gradient at the end, on the columns that the end may use."""
+    gradient = np.abs(problem.gradient(coef)[kept]).max(initial=0.0) / (problem.lambda_max or 1.0)
+    norms = problem.design.norms / (problem.design.norms.max(initial=0.0) or 1.0)
+    largest = np.abs(problem.units.working_coef(coef) * norms).sum() * problem.design.norms.max(initial=0.0)
+    scale = float(np.abs(problem.design.rmatvec(problem.target)).max(initial=0.0)) or 1.0
+    bound = max(EXACT, 10 * EPS * problem.n_samples * largest * problem.design.norms.max(initial=0.0) / scale)
+    return Check("gradient at the end", float(gradient), bound, None, bool(gradient <= bound), _SECTION_12)
+
+
+def _consistent(problem: LeastSquares, solver: DualNewton, kept: Ints) -> Check:
+    """How far the dual is from the row space of X, by a fit on the columns themselves, over the box."""
+    theta = _dual_of(solver)
+    X = problem.design.columns(kept)
+    basic = solver.basis.basic
+    if not basic.size:
+        return Check("dual beside the row space", 0.0, EXACT, None, True, _SECTION_12)
+    nu = np.linalg.lstsq(X[:, basic].T, theta[basic])[0]
+    apart = float(np.abs(X.T @ nu - theta).max() / max(np.abs(theta).max(), 1e-300))
+    return Check("dual beside the row space", apart, EXACT, None, apart <= EXACT, _SECTION_12)
+
+
+def _face(problem: LeastSquares, dual: Floats, upper: Floats, lower: Floats) -> Ints:
+    """The columns whose dual is at the box."""
+    gap = np.minimum(upper - dual, lower + dual)
+    side = np.where(dual > 0, upper, lower)
+    return np.flatnonzero((gap <= _ON_FACE * np.where(np.isinf(side), 1.0, side)) & (problem.design.norms > 0))
+
+
+def _dual_checks(problem: LeastSquares, coef: Floats, dual: Floats, upper: Floats, lower: Floats) -> tuple[Check, Check]:
+    """The dual certificate: inside the box, and ``<theta, x>`` is the norm."""
+    side = np.where(dual > 0, upper, lower)
+    beyond = np.max((np.abs(dual) - side) / np.where(side > 0, np.minimum(side, 1e300), 1.0), initial=0.0)
+    weights = np.where(coef > 0, upper, lower)
+    norm = float(np.sum(np.abs(coef) * weights, where=coef != 0))
+    gap = abs(norm - float(dual @ coef)) / (norm or 1.0)
+    return (
+        Check("dual beyond the box", max(float(beyond), 0.0), EXACT, None, bool(beyond <= EXACT), _SECTION_12),
+        Check("l1 norm above <theta, x>", gap, EXACT, None, gap <= EXACT, _SECTION_12),
+    )
+
+
+def _select(
+    problem: LeastSquares, coef: Floats, dual: Floats, face: Ints, side: Floats, depth: int
+) -> tuple[Floats, bool]:
+    """Of all solutions on a face the one that networks of a depth tend to; and whether it is the only one.
+
+    With ``w = k|x|`` on the face, ``sum w`` is the same for all. The entropy's potential ``w log w`` has the map
+    ``exp(theta)``, that of ``-w^(2/D)`` a power of ``-theta``: those of networks with one branch.
+    """
+    signs = np.sign(dual[face])
+    columns = problem.design.columns(face) * (signs / side[face])
+    free = _positive_somewhere(columns, np.abs(problem.units.working_coef(coef))[face] * side[face])
+    if np.linalg.matrix_rank(columns[:, free]) == free.size:
+        return coef, True
+    none, ones = np.full(free.size, np.inf), np.ones(free.size)
+    power = np.inf if depth == 2 else depth / (depth - 2)
+    solver = DualNewton(columns[:, free], problem.fitted(coef), Branches(power, 1.0, 0.0, ones, none))
+    logs = solver.solve()[1]
+    chosen = np.zeros_like(coef)
+    chosen[face[free]] = problem.units.coef(np.exp(logs) * (signs / side[face])[free])
+    return chosen, False
+
+
+def _positive_somewhere(columns: Floats, w: Floats) -> Ints:
+    """Which ``w_j >= 0`` are positive in some solution of ``columns w' = columns w``: by linear programs."""
+    from scipy.optimize import linprog
+
+    size, (_, count) = w.sum() or 1.0, columns.shape
+    scale = np.linalg.norm(columns, axis=0).max()
+    goal = columns @ w
+    found, open_ = w > 1e-9 * size, np.ones(count, dtype=bool)
+    while (open_ & ~found).any():
+        result = linprog(-(open_ & ~found).astype(float), A_eq=columns / scale, b_eq=goal / scale / size)
+        larger = result.x > 1e-9 if result.x is not None else np.zeros(count, dtype=bool)
+        if not (larger & ~found).any():
+            break
+        found |= larger
+    return np.flatnonzero(found)
