@@ -19,10 +19,9 @@ from dataclasses import replace
 
 import numpy as np
 import scipy.linalg as sla
-from scipy.linalg.blas import dsyrk
 from scipy.optimize import brentq
 
-from lassoflow.arrays import Floats
+from lassoflow.arrays import Floats, Ints
 from lassoflow.branches import Branches
 from lassoflow.spanning import Basis
 
@@ -34,13 +33,18 @@ _SMALLEST = -60.0
 """Logarithm of gaps of large coefficients below which those of inactive columns are in proportion to the scale."""
 _GROWTH = 2.0
 """How much a coefficient that counts may grow in a step, in logarithms."""
+_FAR = 30.0
+"""How far below b, in logarithms, a row is out of reach of Newton's method."""
 _ROUGH, _FINE = 0.3, 1e-13
 """Steps, in logarithms of coefficients, at which a scale on the way and the last one are left."""
 _SEEN = -18.0
 """Log weight over a row's heaviest from which on a column takes part in the matrix; all do in the residual."""
 _WIDE = 500.0
 """How far rows may lie apart, in logarithms, to be computed without them."""
-_STEPS = 200
+_FLAT = 1e-6
+"""Slope of the convex function over its terms that is rounding, or too little to look for its least value."""
+_STEPS, _CLOSEST = 60, 30
+"""Steps at most on one level, and how many levels may be put in between."""
 
 
 class DualNewton:
@@ -79,17 +83,30 @@ class DualNewton:
             upper[rest], lower[rest] = (np.maximum(gap[rest], least[rest]) for gap in (upper, lower))
         return upper, lower
 
+    @property
+    def theta(self) -> Floats:
+        """The dual, from the nearer face."""
+        b, (upper, lower) = self.branches, self.gaps
+        one_sided = np.isinf(b.lower)
+        from_lower = np.where(one_sided, 0.0, lower) - np.where(one_sided, 0.0, b.lower)
+        return np.asarray(np.where(upper <= lower, b.upper - upper, from_lower))
+
     def solve(self) -> tuple[Floats, Floats]:
         """Signs of the coefficients and logarithms of their absolute values: each of shape (d,)."""
-        levels = self._levels()
-        for level, branches in enumerate(levels):
-            self.branches = branches
-            if level:
+        ahead, closest = self._levels()[::-1] if self.basis.rank else [], 0
+        while ahead:
+            before, theta = self.branches, self.gaps
+            self.branches = ahead[-1]
+            if self.steps:
                 self._scale_dual()
-            last = level == len(levels) - 1
-            self._converge(_FINE if last else _ROUGH)
-            if self._adapt() and last:
-                self._converge(_FINE)
+            if self._converge(_FINE if len(ahead) == 1 else _ROUGH):
+                ahead.pop()
+            elif closest == _CLOSEST or self.branches is before:
+                raise ArithmeticError("The end of the flow could not be found: Newton's method does not converge.")
+            else:  # too far at once
+                self.branches, closest = before, closest + 1
+                self.place(theta)
+                ahead.append(_between(before, ahead[-1]))
         gaps = self.gaps
         sign, logs = self.branches.sign(gaps), self.branches.log_abs(gaps)
         if self.branches.power < np.inf:  # what is left out of the scale
@@ -112,25 +129,40 @@ class DualNewton:
             scales.insert(0, scales[0] + _CLOSER * target.power)
         return [target.rescaled(scale - target.log_scale) for scale in scales]
 
-    def _converge(self, tolerance: float) -> None:
+    def _converge(self, tolerance: float) -> bool:
+        """Steps until they are below a tolerance and the basis is one of heavy columns; whether that succeeds."""
         before = math.inf
+        self._lift()
         for _ in range(_STEPS):
             try:
                 step, whole = self._step(tolerance)
             except np.linalg.LinAlgError:
-                if not self._adapt():
-                    break
+                if not self._adapt(touchy=True):
+                    return False
                 continue
             self.steps += 1
-            if whole and (step <= tolerance or (step <= 1e-8 and step >= before / 4)):
-                return
+            if step <= tolerance or (whole and step <= 1e-8 and step >= before / 4):
+                if not self._adapt() or tolerance == _ROUGH:
+                    return True
             before = step
-        raise ArithmeticError("The end of the flow could not be found: Newton's method does not converge.")
+        return False
 
-    def _adapt(self) -> bool:
+    def _lift(self) -> None:
+        """Raise basic coefficients whose rows have nothing else anywhere near b."""
+        basis, b = self.basis, self.branches
+        heights = b.log_branch(np.minimum(*self.gaps))
+        beside = (basis.logs / 2 + heights[basis.rest]).max(axis=1, initial=-np.inf)
+        with np.errstate(divide="ignore"):
+            fit = np.log(np.abs(basis.b))
+        low = fit > np.maximum(heights[basis.basic], beside) + _FAR
+        sign = np.where(np.isinf(b.lower[basis.basic]), 1.0, np.sign(basis.b))
+        self.near = np.where(low, b.gap_of(np.where(low, fit, 0.0)), self.near)
+        self.sign = np.where(low, sign, self.sign)
+
+    def _adapt(self, touchy: bool = False) -> bool:
         """A basis of heavier columns; whether there was one."""
         gaps = self.gaps
-        if not self.basis.adapt(self.branches.log_derivative(gaps)):
+        if not self.basis.adapt(self.branches.log_derivative(gaps), touchy):
             return False
         self.place(gaps)
         return True
@@ -146,57 +178,94 @@ class DualNewton:
         moved[basis.basic] = self._direction(logs, weights, sign)
         moved[basis.rest] = basis.B.T @ moved[basis.basic]
         near, ahead = np.minimum(*gaps), np.where(moved > 0, *gaps)
-        change = b.steepness(near) * np.abs(moved)
-        margin = self._margins(b.log_branch(near), change > tolerance / 2)
-        growth, allowed = b.steepness(ahead) * np.abs(moved), margin + (b.log_branch(near) - b.log_branch(ahead)) + _GROWTH
-        if b.power < np.inf:
-            allowed = -b.power * np.expm1(-allowed / b.power)
+        heights, change = b.log_branch(near), b.steepness(near) * np.abs(moved)
+        growth, margin = b.steepness(ahead) * np.abs(moved), self._margins(heights)
+        above = heights - b.log_branch(ahead) + _GROWTH
+        which = np.flatnonzero(growth > self._bounded(margin + above))
+        margin = self._margins(heights, which)
+        allowed = self._bounded(margin + above)
         share = min(1.0, float(np.divide(allowed, growth, out=np.ones_like(growth), where=growth > allowed).min()))
+        share = self._descent(gaps, moved, share)
         self.near = self.near - self.sign * share * moved[basis.basic]
         width = (b.upper + b.lower)[basis.basic]
         turned = self.near > width / 2
         self.near, self.sign = np.where(turned, width - self.near, self.near), np.where(turned, -self.sign, self.sign)
         return float(change[margin < -2.0 * _SEEN].max(initial=0.0)), share == 1.0
 
+    def _descent(self, gaps: tuple[Floats, Floats], moved: Floats, share: float) -> float:
+        """The share of a step, up to one, at which the convex function is least along it."""
+        b, basis = self.branches, self.basis
+        goal = float(moved[basis.basic] @ basis.b)
+
+        def slope(part: float) -> tuple[float, float]:
+            with np.errstate(over="ignore"):
+                x = np.clip(b.coef((gaps[0] - part * moved, gaps[1] + part * moved)), -1e200, 1e200)
+            return float(moved @ x) - goal, float(np.abs(moved) @ np.abs(x)) + abs(goal)
+
+        value, size = slope(share)
+        if value <= _FLAT * size:
+            return share
+        return float(brentq(lambda part: slope(part)[0], 0.0, share, rtol=0.1)) if slope(0.0)[0] < 0.0 else share
+
+    def _bounded(self, growth: Floats) -> Floats:
+        """The growth that Newton's method sees, steepness times distance, where a branch grows by so much."""
+        power = self.branches.power
+        return growth if power == np.inf else -power * np.expm1(-growth / power)
+
     def _direction(self, logs: Floats, weights: Floats, sign: Floats) -> Floats:
         """Newton's step of the basic duals."""
         basis, basic, rest = self.basis, self.basis.basic, self.basis.rest
+        top = max(weights[basic].max(), (basis.largest + weights[rest]).max(initial=-np.inf))
+        heavy = np.exp(weights[rest] - top)
+        diagonal = np.exp(weights[basic] - top) + basis.squares @ heavy
+        if diagonal.min() < math.exp(-_WIDE):
+            return self._graded_direction(logs, weights, sign)
+        right = np.clip(basis.b * math.exp(-max(top, -700.0)), -1e250, 1e250)
+        right = right - sign[basic] * np.exp(logs[basic] - top) - basis.B @ (sign[rest] * np.exp(logs[rest] - top))
+        seen = basis.largest + weights[rest] - top > math.log(diagonal.min()) + _SEEN
+        scaled = basis.B[:, seen] * np.sqrt(heavy[seen])
+        root = np.sqrt(diagonal)
+        matrix = (scaled @ scaled.T) / root / root[:, None]
+        matrix[np.diag_indices_from(matrix)] = 1.0
+        factor = sla.cho_factor(matrix, overwrite_a=True, check_finite=False)
+        return np.asarray(sla.cho_solve(factor, right / root, check_finite=False) / root)
+
+    def _graded_direction(self, logs: Floats, weights: Floats, sign: Floats) -> Floats:
+        """The same where rows lie too far apart for floats: each is measured by its heaviest term, in logarithms."""
+        basis, basic, rest, B = self.basis, self.basis.basic, self.basis.rest, self.basis.B
         rows, seen = weights[basic], np.flatnonzero(basis.largest + weights[rest] > weights[basic].min() + _SEEN)
         if seen.size:
             rows = np.maximum(rows, (basis.logs[:, seen] + weights[rest[seen]]).max(axis=1))
         with np.errstate(divide="ignore"):
             log_fit = np.minimum(np.log(np.abs(basis.b)) - rows, 300.0)
         right = np.sign(basis.b) * np.exp(log_fit) - sign[basic] * np.exp(logs[basic] - rows)
-        diagonal, B = np.exp(weights[basic] - rows), basis.B
-        if rows.max() - rows.min() > _WIDE:
-            light = B[:, seen] * np.exp(weights[rest[seen]] - rows[:, None])
-            right = right - light @ (sign[rest[seen]] * np.exp(logs[rest[seen]] - weights[rest[seen]]))
-            return np.asarray(np.linalg.solve(light @ B[:, seen].T + np.diag(diagonal), right))
-        top = rows.max()
-        root = np.exp((top - rows) / 2)
-        right = right - (B @ (sign[rest] * np.exp(logs[rest] - top))) * root**2
-        scaled = root[:, None] * B[:, seen] * np.exp((weights[rest[seen]] - top) / 2)
-        matrix = dsyrk(1.0, scaled) + np.diag(diagonal)
-        return np.asarray(root * sla.cho_solve(sla.cho_factor(matrix), right / root))
+        light = B[:, seen] * np.exp(np.minimum(weights[rest[seen]] - rows[:, None], 700.0))
+        right = right - light @ (sign[rest[seen]] * np.exp(logs[rest[seen]] - weights[rest[seen]]))
+        return np.asarray(np.linalg.solve(light @ B[:, seen].T + np.diag(np.exp(weights[basic] - rows)), right))
 
-    def _margins(self, logs: Floats, moving: Floats) -> Floats:
-        """How far branches that move are below those that count beside them in some row; their logarithms are given."""
-        basis, margin = self.basis, np.zeros_like(logs)
-        which = np.flatnonzero(moving[basis.rest])
-        own = basis.logs[:, which] / 2 + logs[basis.rest[which]]
+    def _margins(self, heights: Floats, which: Ints | None = None) -> Floats:
+        """How far branches are below what counts beside them in some row; their logarithms are given.
+
+        At least: for some of the columns exactly.
+        """
+        basis = self.basis
         with np.errstate(divide="ignore"):
-            size = np.maximum(np.maximum(logs[basis.basic], np.log(np.abs(basis.b))), own.max(axis=1, initial=-np.inf))
-        margin[basis.basic] = size - logs[basis.basic]
-        if which.size:
+            size = np.maximum(heights[basis.basic], np.log(np.abs(basis.b)))
+        margin = np.empty_like(heights)
+        margin[basis.basic] = size - heights[basis.basic]
+        margin[basis.rest] = np.maximum(size.min(initial=np.inf) - basis.largest / 2 - heights[basis.rest], 0.0)
+        if which is not None:
+            chosen = np.flatnonzero(np.isin(basis.rest, which))
+            own = basis.logs[:, chosen] / 2 + heights[basis.rest[chosen]]
+            size = np.maximum(size, own.max(axis=1, initial=-np.inf))
             with np.errstate(invalid="ignore"):
-                margin[basis.rest[which]] = np.nan_to_num(size[:, None] - own, nan=np.inf).min(axis=0)
+                exact = np.nan_to_num(size[:, None] - own, nan=np.inf).min(axis=0, initial=np.inf)
+            margin[basis.rest[chosen]] = exact
         return margin
 
     def _scale_dual(self) -> None:
         """The best multiple of the dual: at another scale all coefficients are too small, or too large."""
-        b, basic = self.branches, self.basis.basic
-        gaps = self.gaps
-        theta = np.where(gaps[0] <= gaps[1], b.upper - gaps[0], gaps[1] - b.lower)
+        b, basic, theta = self.branches, self.basis.basic, self.theta
         goal = float(theta[basic] @ self.basis.b)
 
         def slope(factor: float) -> float:
@@ -219,3 +288,10 @@ class DualNewton:
             if b.power < np.inf:
                 gaps = np.maximum(gaps[0], 1e-12 * b.upper), np.maximum(gaps[1], 1e-12 * b.lower)
             self.place(gaps)
+
+
+def _between(one: Branches, other: Branches) -> Branches:
+    """Branches half way in the logarithms of rate and scale."""
+    if one.power == np.inf:
+        return replace(other, rate=math.sqrt(one.rate * other.rate))
+    return other.rescaled((one.log_scale - other.log_scale) / 2)

@@ -24,6 +24,8 @@ from lassoflow.walk import lasso_path, limit_flow
 _SECTION_12 = "docs/theory.md, section 12"
 _ON_FACE = 1e-9
 """Share of lambda_max, or of a box's side, that counts as zero in a gradient or a gap of the walk."""
+_FEASIBLE = 1e-5
+"""Share of the largest entry that a linear program does not take for zero: it is feasible to 1e-7."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,7 @@ def flow_endpoint(problem: LeastSquares, network: Network) -> Endpoint:
     >>> end.coef.round(12) + 0.0
     array([0., 1., 0.])
     >>> end.log_abs.round(3)
-    array([-76.984,   0.   , -76.291])
+    array([-153.275,    0.   , -153.968])
     >>> end
     <Endpoint: 1 of 3 coefficients>
     """
@@ -117,7 +119,7 @@ def flow_endpoint(problem: LeastSquares, network: Network) -> Endpoint:
     log_abs[kept] = logs + math.log(2.0) * (units.target - units.design)
     coef[kept] = sign * np.exp(log_abs[kept])
     dual = np.full(problem.n_features, -np.inf)
-    dual[kept] = _dual_of(solver)
+    dual[kept] = solver.theta
     checks = (_stationary(problem, coef, kept), _consistent(problem, solver, kept))
     good = all(check.holds for check in checks)
     summary = f"The gradient flow of {network!r} {'ends' if good else 'does NOT end'} here."
@@ -195,17 +197,13 @@ def _of(branches: Branches, kept: Ints) -> Branches:
 
 
 def _nonnegative_fit(problem: LeastSquares) -> tuple[Ints, Floats]:
-    """The columns that may be positive in a non-negative fit, and its fitted values, which are unique."""
+    """The columns that are positive in some non-negative fit, and the fitted values, which are unique."""
     end = limit_flow(problem, positive=True).end
     gradient = problem.gradient(end) / (problem.lambda_max or 1.0)
-    return np.flatnonzero((gradient < _ON_FACE) | (end > 0)), problem.fitted(end)
-
-
-def _dual_of(solver: DualNewton) -> Floats:
-    """theta, from the nearer face."""
-    upper, lower = solver.gaps
-    faces = solver.branches
-    return np.asarray(np.where(upper <= lower, faces.upper - upper, lower - faces.lower))
+    face = np.flatnonzero((gradient < _ON_FACE) | (end > 0))
+    if (end[face] == 0).any():
+        face = face[_positive_somewhere(problem.design.columns(face), problem.units.working_coef(end[face]))]
+    return face, problem.fitted(end)
 
 
 def _stationary(problem: LeastSquares, coef: Floats, kept: Ints) -> Check:
@@ -220,13 +218,14 @@ def _stationary(problem: LeastSquares, coef: Floats, kept: Ints) -> Check:
 
 def _consistent(problem: LeastSquares, solver: DualNewton, kept: Ints) -> Check:
     """How far the dual is from the row space of X, by a fit on the columns themselves, over the box."""
-    theta = _dual_of(solver)
+    theta = solver.theta
     X = problem.design.columns(kept)
     basic = solver.basis.basic
     if not basic.size:
         return Check("dual beside the row space", 0.0, EXACT, None, True, _SECTION_12)
     nu = np.linalg.lstsq(X[:, basic].T, theta[basic])[0]
-    apart = float(np.abs(X.T @ nu - theta).max() / max(np.abs(theta).max(), 1e-300))
+    side = max(np.abs(theta).max(), float(np.minimum(solver.branches.upper, solver.branches.lower).min()))
+    apart = float(np.abs(X.T @ nu - theta).max() / (side or 1.0))
     return Check("dual beside the row space", apart, EXACT, None, apart <= EXACT, _SECTION_12)
 
 
@@ -273,16 +272,21 @@ def _select(
 
 
 def _positive_somewhere(columns: Floats, w: Floats) -> Ints:
-    """Which ``w_j >= 0`` are positive in some solution of ``columns w' = columns w``: by linear programs."""
+    """Which ``w_j >= 0`` are positive in some solution of ``columns w' = columns w``: by linear programs.
+
+    Each maximises ``sum_j min(w'_j, 1)``, in units of the largest entry, over those not found yet.
+    """
     from scipy.optimize import linprog
 
-    size, (_, count) = w.sum() or 1.0, columns.shape
-    scale = np.linalg.norm(columns, axis=0).max()
-    goal = columns @ w
-    found, open_ = w > 1e-9 * size, np.ones(count, dtype=bool)
-    while (open_ & ~found).any():
-        result = linprog(-(open_ & ~found).astype(float), A_eq=columns / scale, b_eq=goal / scale / size)
-        larger = result.x > 1e-9 if result.x is not None else np.zeros(count, dtype=bool)
+    size, count = w.max(initial=0.0) or 1.0, w.size
+    norms = np.linalg.norm(columns, axis=0)
+    scaled = columns / (norms.max(initial=0.0) or 1.0)
+    found = (w > _ON_FACE * size) | (norms == 0)
+    while not found.all():
+        cost = np.concatenate([-(~found).astype(np.float64), np.zeros(count)])
+        bounds = [(0, 1)] * count + [(0, None)] * count
+        result = linprog(cost, A_eq=np.hstack([scaled, scaled]), b_eq=scaled @ (w / size), bounds=bounds)
+        larger = result.x[:count] + result.x[count:] > _FEASIBLE if result.x is not None else np.zeros(count, dtype=bool)
         if not (larger & ~found).any():
             break
         found |= larger

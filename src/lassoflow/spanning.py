@@ -14,8 +14,8 @@ import scipy.linalg as sla
 from lassoflow.arrays import EPS, Floats, Ints
 from lassoflow.refinement import refined_fit
 
-_HEAVIER = math.log(1e4)
-"""By how much another column may be heavier."""
+_HEAVIER, _TOUCHY = math.log(1e7), math.log(16.0)
+"""By how much another column may be heavier; and where that was too much."""
 _FLOOR = -18.0
 """Half the log weights are kept above this in a factorisation, lest rounding of heavy columns outweighs light ones."""
 _MANY = 8
@@ -29,18 +29,18 @@ class Basis:
     ----------
     basic, rest : arrays of indices, shapes (r,) and (d - r,)
     B : array of shape (r, d - r)
-    logs : array of shape (r, d - r)
-        ``2 log|B|``.
+    squares, logs : arrays of shape (r, d - r)
+        ``B^2`` and ``log B^2``.
     b : array of shape (r,)
     """
 
     def __init__(self, X: Floats, y: Floats) -> None:
         self.X, self.y = X, y
-        R, order = sla.qr(X, mode="r", pivoting=True)
+        R, order = sla.qr(X, mode="r", pivoting=True) if X.size else (np.zeros((0, 0)), np.arange(X.shape[1]))
         diagonal = np.abs(np.diag(R))
         self.rank = int((diagonal > 10 * max(X.shape) * EPS * diagonal.max(initial=0.0)).sum())
         self._take(R, order)
-        self.refine()
+        self.b = refined_fit(X[:, self.basic], y)
 
     def refine(self) -> None:
         """B and b anew from the columns."""
@@ -49,11 +49,12 @@ class Basis:
         self._keep(sla.solve_triangular(R, Q.T @ self.X[:, self.rest]))
         self.b = refined_fit(A, self.y)
 
-    def adapt(self, log_weights: Floats) -> bool:
+    def adapt(self, log_weights: Floats, touchy: bool = False) -> bool:
         """Exchange light columns for heavier ones; whether there were any. Weights of all columns, shape (d,)."""
+        limit = _TOUCHY if touchy else _HEAVIER
         if not self.rest.size or not self.rank:
             return False
-        heavier = self._gains(log_weights).max(axis=1) > _HEAVIER
+        heavier = self._gains(log_weights).max(axis=1) > limit
         if not heavier.any():
             return False
         if heavier.sum() > _MANY:
@@ -63,7 +64,7 @@ class Basis:
         for _ in range(10 * self.rank):
             gains = self._gains(log_weights)
             i, j = np.unravel_index(int(gains.argmax()), gains.shape)
-            if gains[i, j] <= _HEAVIER:
+            if gains[i, j] <= limit:
                 break
             self._exchange(int(i), int(j))
         self.refine()
@@ -81,9 +82,11 @@ class Basis:
 
     def _keep(self, B: Floats) -> None:
         """Entries that are rounding are zero: a light row must not hear of a heavy column it has nothing of."""
-        self.B = np.where(np.abs(B) < 1e-12 * max(1.0, np.abs(B).max(initial=0.0)), 0.0, B)
+        size = np.abs(B)
+        self.B = np.where(size < 1e-12 * max(1.0, size.max(initial=0.0)), 0.0, B)
+        self.squares = self.B**2
         with np.errstate(divide="ignore"):
-            self.logs = 2.0 * np.log(np.abs(self.B))
+            self.logs = np.log(self.squares)
         self.largest = self.logs.max(axis=0, initial=-np.inf)
 
     def _exchange(self, i: int, j: int) -> None:
