@@ -90,13 +90,13 @@ def _refuse_non_finite(matrix: Any, names: Sequence[str]) -> None:
     raise ValueError(f"X must be finite; column {names[bad]!r} has a NaN or an infinity.")
 
 
-def read_vector(values: Any, argument: str, length: int) -> Floats:
-    """A vector of ``length`` finite float64."""
+def read_vector(values: Any, argument: str, length: int, each: str = "row") -> Floats:
+    """A vector of ``length`` finite float64, one for each row, or column, of X."""
     array = _as_floats(values.to_numpy() if hasattr(values, "to_numpy") else values, argument)
     if array.shape == (length, 1):
         array = array[:, 0]
     if array.shape != (length,):
-        raise ValueError(f"{argument} must have shape ({length},), one entry a row of X; got {array.shape}.")
+        raise ValueError(f"{argument} must have shape ({length},), one entry a {each} of X; got {array.shape}.")
     if not np.isfinite(array).all():
         raise ValueError(f"{argument} must be finite; entry {int(np.argmin(np.isfinite(array)))} is not.")
     return array

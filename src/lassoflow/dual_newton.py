@@ -34,7 +34,7 @@ _SMALLEST = -60.0
 _GROWTH = 2.0
 """How much a coefficient that counts may grow in a step, in logarithms."""
 _FAR = 30.0
-"""How far below b, in logarithms, a row is out of reach of Newton's method."""
+"""How far, in logarithms, is out of reach of Newton's method."""
 _ROUGH, _FINE = 0.3, 1e-13
 """Steps, in logarithms of coefficients, at which a scale on the way and the last one are left."""
 _SEEN = -18.0
@@ -43,7 +43,9 @@ _WIDE = 500.0
 """How far rows may lie apart, in logarithms, to be computed without them."""
 _FLAT = 1e-6
 """Slope of the convex function over its terms that is rounding, or too little to look for its least value."""
-_STEPS, _CLOSEST = 60, 30
+_TIE = 4e-15
+"""Share of its terms below which the distance of a corner from a face is rounding."""
+_STEPS, _CLOSEST = 150, 30
 """Steps at most on one level, and how many levels may be put in between."""
 
 
@@ -76,11 +78,12 @@ class DualNewton:
         lower[basic] = np.where(self.sign > 0, far, self.near)
         face = np.where(self.sign > 0, b.upper[basic], b.lower[basic])
         to_face, back = basis.B.T @ (self.sign * face), basis.B.T @ (self.sign * self.near)
-        upper[rest] = (b.upper[rest] - to_face) + back
-        lower[rest] = (b.lower[rest] + to_face) - back
+        rounding = _TIE * (np.abs(to_face) + np.abs(basis.B).T @ face)
+        upper[rest] = _unless(b.upper[rest] - to_face, rounding) + back
+        lower[rest] = _unless(b.lower[rest] + to_face, rounding) - back
         if b.power < np.inf:  # beyond a face is rounding
-            least = 1e-16 * np.minimum(b.upper, b.lower)
-            upper[rest], lower[rest] = (np.maximum(gap[rest], least[rest]) for gap in (upper, lower))
+            least = 1e-15 * (np.abs(basis.B).T @ self.near) + 1e-290
+            upper[rest], lower[rest] = np.maximum(upper[rest], least), np.maximum(lower[rest], least)
         return upper, lower
 
     @property
@@ -93,7 +96,7 @@ class DualNewton:
 
     def solve(self) -> tuple[Floats, Floats]:
         """Signs of the coefficients and logarithms of their absolute values: each of shape (d,)."""
-        ahead, closest = self._levels()[::-1] if self.basis.rank else [], 0
+        ahead, closest = self._ladder()[::-1] if self.basis.rank else [], 0
         while ahead:
             before, theta = self.branches, self.gaps
             self.branches = ahead[-1]
@@ -115,7 +118,7 @@ class DualNewton:
             logs = np.where(small, logs + (self.target.log_scale - self.branches.log_scale), logs)
         return sign, logs
 
-    def _levels(self) -> list[Branches]:
+    def _ladder(self) -> list[Branches]:
         """Branches from a large scale or a small rate to the network's own."""
         size = math.log(np.abs(self.basis.b).max(initial=0.0) or 1.0)
         target = self.target
@@ -132,7 +135,7 @@ class DualNewton:
     def _converge(self, tolerance: float) -> bool:
         """Steps until they are below a tolerance and the basis is one of heavy columns; whether that succeeds."""
         before = math.inf
-        self._lift()
+        self._level()
         for _ in range(_STEPS):
             try:
                 step, whole = self._step(tolerance)
@@ -141,23 +144,25 @@ class DualNewton:
                     return False
                 continue
             self.steps += 1
-            if step <= tolerance or (whole and step <= 1e-8 and step >= before / 4):
-                if not self._adapt() or tolerance == _ROUGH:
-                    return True
+            small = step <= tolerance or (whole and step <= 1e-8 and step >= before / 4)
+            if small and (not self._adapt() or tolerance == _ROUGH):
+                return True
             before = step
         return False
 
-    def _lift(self) -> None:
-        """Raise basic coefficients whose rows have nothing else anywhere near b."""
+    def _level(self) -> None:
+        """Set basic coefficients that are far from all that balances their rows: Newton's method goes by factors."""
         basis, b = self.basis, self.branches
         heights = b.log_branch(np.minimum(*self.gaps))
-        beside = (basis.logs / 2 + heights[basis.rest]).max(axis=1, initial=-np.inf)
+        own, beside = heights[basis.basic], (basis.logs / 2 + heights[basis.rest]).max(axis=1, initial=-np.inf)
         with np.errstate(divide="ignore"):
             fit = np.log(np.abs(basis.b))
-        low = fit > np.maximum(heights[basis.basic], beside) + _FAR
-        sign = np.where(np.isinf(b.lower[basis.basic]), 1.0, np.sign(basis.b))
-        self.near = np.where(low, b.gap_of(np.where(low, fit, 0.0)), self.near)
-        self.sign = np.where(low, sign, self.sign)
+        low = fit > np.maximum(own, beside) + _FAR
+        other = np.where(low, fit, np.maximum(fit, beside))
+        far = low | ((own > other + _FAR) & (other > -np.inf))
+        half = (b.upper + b.lower)[basis.basic] / 2
+        self.near = np.where(far, np.minimum(b.gap_of(np.where(far, other, 0.0)), half), self.near)
+        self.sign = np.where(low & np.isfinite(b.lower[basis.basic]), np.sign(basis.b), self.sign)
 
     def _adapt(self, touchy: bool = False) -> bool:
         """A basis of heavier columns; whether there was one."""
@@ -288,6 +293,11 @@ class DualNewton:
             if b.power < np.inf:
                 gaps = np.maximum(gaps[0], 1e-12 * b.upper), np.maximum(gaps[1], 1e-12 * b.lower)
             self.place(gaps)
+
+
+def _unless(difference: Floats, rounding: Floats) -> Floats:
+    """Differences, or zero where they are rounding: columns that depend on each other meet their faces together."""
+    return np.where(np.abs(difference) <= rounding, 0.0, difference)
 
 
 def _between(one: Branches, other: Branches) -> Branches:

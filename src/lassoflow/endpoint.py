@@ -171,7 +171,10 @@ def min_l1(problem: LeastSquares, penalty_factor: ArrayLike | None = None, depth
         if not unique:
             side = np.where(dual > 0, box.upper, box.lower)
             coef, unique = _select(problem, coef, dual, face, side, depth)
-    checks = (_stationary(problem, coef, np.arange(coef.size)), *_dual_checks(problem, coef, dual, box.upper, box.lower))
+    checks = (
+        _stationary(problem, coef, np.arange(coef.size)),
+        *_dual_checks(problem, coef, dual, box.upper, box.lower),
+    )
     good = all(check.holds for check in checks)
     summary = f"The {'' if unique else 'chosen '}solution {'has' if good else 'does NOT have'} the smallest l1 norm."
     with np.errstate(divide="ignore"):
@@ -236,7 +239,9 @@ def _face(problem: LeastSquares, dual: Floats, upper: Floats, lower: Floats) -> 
     return np.flatnonzero((gap <= _ON_FACE * np.where(np.isinf(side), 1.0, side)) & (problem.design.norms > 0))
 
 
-def _dual_checks(problem: LeastSquares, coef: Floats, dual: Floats, upper: Floats, lower: Floats) -> tuple[Check, Check]:
+def _dual_checks(
+    problem: LeastSquares, coef: Floats, dual: Floats, upper: Floats, lower: Floats
+) -> tuple[Check, Check]:
     """The dual certificate: inside the box, and ``<theta, x>`` is the norm."""
     side = np.where(dual > 0, upper, lower)
     beyond = np.max((np.abs(dual) - side) / np.where(side > 0, np.minimum(side, 1e300), 1.0), initial=0.0)
@@ -274,19 +279,23 @@ def _select(
 def _positive_somewhere(columns: Floats, w: Floats) -> Ints:
     """Which ``w_j >= 0`` are positive in some solution of ``columns w' = columns w``: by linear programs.
 
-    Each maximises ``sum_j min(w'_j, 1)``, in units of the largest entry, over those not found yet.
+    Each maximises ``sum_j min(w'_j, 1)``, of columns of length one and in units of the largest entry, over those not
+    found yet.
     """
     from scipy.optimize import linprog
 
-    size, count = w.max(initial=0.0) or 1.0, w.size
     norms = np.linalg.norm(columns, axis=0)
-    scaled = columns / (norms.max(initial=0.0) or 1.0)
-    found = (w > _ON_FACE * size) | (norms == 0)
+    scaled, found = columns / np.where(norms > 0, norms, 1.0), norms == 0
+    w, count = w * norms, w.size
+    size = w.max(initial=0.0) or 1.0
+    found |= w > _FEASIBLE * size
     while not found.all():
         cost = np.concatenate([-(~found).astype(np.float64), np.zeros(count)])
         bounds = [(0, 1)] * count + [(0, None)] * count
         result = linprog(cost, A_eq=np.hstack([scaled, scaled]), b_eq=scaled @ (w / size), bounds=bounds)
-        larger = result.x[:count] + result.x[count:] > _FEASIBLE if result.x is not None else np.zeros(count, dtype=bool)
+        larger = (
+            result.x[:count] + result.x[count:] > _FEASIBLE if result.x is not None else np.zeros(count, dtype=bool)
+        )
         if not (larger & ~found).any():
             break
         found |= larger

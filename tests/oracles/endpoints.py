@@ -23,9 +23,7 @@ def solve(X, y, phi, slope, start, digits):
             rest = b - A * mp.matrix(x)
             step = mp.lu_solve(H, rest)
             nu += step
-            moved = max(
-                abs(v * w / u) if u else mpf(0) for v, w, u in zip(A.T * step, weights, x, strict=True)
-            )
+            moved = max(abs(v * w / u) if u else mpf(0) for v, w, u in zip(A.T * step, weights, x, strict=True))
             if moved < mpf(10) ** -50:
                 return [phi(v, j) for j, v in enumerate(A.T * nu)]
         raise ArithmeticError("the reference does not converge")
