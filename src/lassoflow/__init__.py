@@ -1,5 +1,6 @@
 """Sparse regression by gradient flow."""
 
+from lassoflow.accuracy import AccuracyBounds, accuracy_bounds, log_distance, scale_for_accuracy
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
 from lassoflow.descent import gradient_descent
@@ -9,6 +10,7 @@ from lassoflow.flow import gradient_flow
 from lassoflow.layered import LayeredNetwork
 from lassoflow.monotonicity import monotone_by_design, monotone_until
 from lassoflow.network import PowerNetwork, ProductNetwork, SquareNetwork
+from lassoflow.null_space import NullSpaceConstants, null_space_constants
 from lassoflow.optimality import duality_gap, kkt_violation
 from lassoflow.path import Path, load
 from lassoflow.problem import LeastSquares
@@ -17,15 +19,18 @@ from lassoflow.walk import lasso_path, limit_flow
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccuracyBounds",
     "Certificate",
     "Endpoint",
     "LayeredNetwork",
     "LeastSquares",
+    "NullSpaceConstants",
     "Path",
     "PathDisplay",
     "PowerNetwork",
     "ProductNetwork",
     "SquareNetwork",
+    "accuracy_bounds",
     "certify",
     "compare",
     "duality_gap",
@@ -36,7 +41,10 @@ __all__ = [
     "lasso_path",
     "limit_flow",
     "load",
+    "log_distance",
     "min_l1",
     "monotone_by_design",
     "monotone_until",
+    "null_space_constants",
+    "scale_for_accuracy",
 ]

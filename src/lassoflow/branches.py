@@ -149,11 +149,11 @@ class Branches:
         x = np.asarray(coef, dtype=np.float64)
         if self.power == np.inf:
             return self._dual_exponential(x)
-        gap = self._nearer_gap(np.abs(x))
+        gap = self.nearer_gap(np.abs(x))
         return np.where(x < 0, gap - self.lower, self.upper - gap)
 
-    def _nearer_gap(self, size: Floats) -> Floats:
-        """The gap to the nearer face at absolute values of coefficients, of power branches."""
+    def nearer_gap(self, size: Floats) -> Floats:
+        """The gap to the nearer face at absolute values of coefficients, shape (..., d); of power branches."""
         width = self.upper + self.lower
         # f(g) - f(width - g) = |x| by Newton from below in log g: convex, so it converges from there.
         with np.errstate(divide="ignore"):
@@ -190,7 +190,7 @@ class Branches:
         """The mirror potential ``Q(x) = x theta(x) - Phi(theta(x))`` of each coordinate, with ``Q' = theta``."""
         x = np.asarray(coef, dtype=np.float64)
         if self.power < np.inf:  # gaps may be below the rounding of theta
-            near, width = self._nearer_gap(np.abs(x)), self.upper + self.lower
+            near, width = self.nearer_gap(np.abs(x)), self.upper + self.lower
             gaps = np.where(x < 0, width - near, near), np.where(x < 0, near, width - near)
             return x * np.where(x < 0, near - self.lower, self.upper - near) - self.conjugate(gaps)
         theta = self.dual(x)

@@ -15,7 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path as FilePath
 from typing import Annotated, Any, NoReturn, TextIO
 
@@ -23,6 +23,7 @@ import numpy as np
 from scipy.linalg import LinAlgWarning
 
 import lassoflow
+from lassoflow import closeness
 from lassoflow.archive import check_folder, write_files
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
@@ -235,16 +236,19 @@ def app() -> typer.Typer:
     program.command("compare", help=help_both)(_command(CompareJob))
     help_train = "Train a network from a finite initialisation, and certify how far it is from the lasso."
     program.command("train", help=help_train)(_command(TrainJob))
+    help_accuracy = "Where training ends: how far from the fit of the smallest l1 norm, by depth and scale."
+    program.command("accuracy", help=help_accuracy)(_command(closeness.AccuracyJob, closeness.run))
     help_figure = "Reproduce a published figure: a picture, its data, and what was published beside what came out here."
     program.command("reproduce", help=help_figure)(_reproduce)
     return program
 
 
-def _command(kind: type[Job]) -> Callable[..., None]:
+def _command(kind: type[Any], work: Callable[[Any], None] = _run) -> Callable[..., None]:
     """A function whose parameters are the fields of a job, for typer to read."""
 
     def run(**options: Any) -> None:
-        _run(kind(**options))
+        with _waiting("computing") if work is not _run else nullcontext():
+            work(kind(**options))
 
     run.__signature__ = inspect.signature(kind, eval_str=True)  # type: ignore[attr-defined]
     return run
@@ -277,7 +281,7 @@ def main() -> None:
     warnings.simplefilter("always", LinAlgWarning)
     warnings.showwarning = _tell
     try:
-        code = app()(prog_name="lassoflow", standalone_mode=False)
+        code = app()(closeness.spread(sys.argv[1:]), prog_name="lassoflow", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere

@@ -104,7 +104,7 @@ class LayeredBranches(Branches):
         both = squares + self.mu**2
         return self.log_factor + np.log(both).sum(axis=-2) + np.log1p((squares / both).sum(axis=-2))
 
-    def _nearer_gap(self, size: Floats) -> Floats:
+    def nearer_gap(self, size: Floats) -> Floats:
         """See :meth:`Branches.dual`: of products of layers."""
         size, layers = size * np.exp(-self.log_factor), self.mu.shape[0] + 1
         # z prod (z^2 + mu^2)^(1/2) = size is convex in z: Newton from above, where z^L = size or the tangent at 0.
