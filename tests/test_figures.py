@@ -19,7 +19,7 @@ from lassoflow.figures.zhao_jumps import JUMPS, SADDLES
 
 NAMES = (
     "berthier_paths", "berthier_monotone", "saddles", "zhao_jumps", "zhao_layers", "depth_ladder", "vaskevicius",
-    "layer_rates", "step_size",
+    "layer_rates", "step_size", "l1_rates",
 )  # fmt: skip
 
 
@@ -215,6 +215,15 @@ def test_depth_ladder(seed):
         for what in ("gap", "distance"):
             expected = numbers[f"{what}_expected_{depth}"]
             assert numbers[f"{what}_power_{depth}"] == pytest.approx(expected, abs=0.05 if depth == 2 else 0.01)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_l1_rates(seed):
+    numbers = made("l1_rates", seed).numbers
+    for noise in ("0", "0.03", "0.1", "0.4"):
+        assert numbers[f"fitted_noise_{noise}"] == pytest.approx(numbers[f"rate_noise_{noise}"], abs=0.002)
+    for depth in (3, 4, 6):
+        assert numbers[f"fitted_depth_{depth}"] == pytest.approx(1.0, abs=0.002)
 
 
 def test_vaskevicius():

@@ -14,6 +14,7 @@ from lassoflow.figures import (
     berthier_monotone,
     berthier_paths,
     depth_ladder,
+    l1_rates,
     layer_rates,
     saddles,
     step_size,
@@ -35,6 +36,7 @@ FIGURES: dict[str, Figure] = {
         vaskevicius,
         layer_rates,
         step_size,
+        l1_rates,
     )
 }
 """All figures by name, in the order of the documentation."""
