@@ -25,8 +25,10 @@ from lassoflow.arrays import Floats, Ints
 from lassoflow.branches import Branches
 from lassoflow.spanning import Basis
 
-_RATE, _RATIO = 2.0, 4.0
-"""The rate to start from, and how much faster the next one is."""
+_SHORT = 4
+"""Levels beyond which it is tried to begin with the last one."""
+_RATE, _RATIO, _SLOWER = 2.0, 4.0, 1.4
+"""The rate to start from, and how much faster the next one is; and that with entries of the size of rounding."""
 _CLOSER = 4.0
 """By how much, in logarithms, gaps of large coefficients shrink from one scale to the next."""
 _SMALLEST = -60.0
@@ -58,8 +60,10 @@ class DualNewton:
         By :meth:`solve`, if the method does not converge.
     """
 
-    def __init__(self, X: Floats, y: Floats, branches: Branches) -> None:
-        self.basis, self.target, self.branches, self.steps = Basis(X, y), branches, branches, 0
+    def __init__(self, X: Floats, y: Floats, branches: Branches, first: Ints | None = None) -> None:
+        """``first`` are independent columns that will be large, such as those of the l1 solution."""
+        self.basis, self.target, self.branches, self.steps = Basis(X, y, first), branches, branches, 0
+        self._near_limit = first is not None and first.size == self.basis.rank
         self.place((branches.upper, branches.lower))
 
     def place(self, gaps: tuple[Floats, Floats]) -> None:
@@ -97,6 +101,8 @@ class DualNewton:
     def solve(self) -> tuple[Floats, Floats]:
         """Signs of the coefficients and logarithms of their absolute values: each of shape (d,)."""
         ahead, closest = self._ladder()[::-1] if self.basis.rank else [], 0
+        if self._near_limit and len(ahead) > _SHORT and self._from_limit(ahead[0]):
+            ahead = []
         while ahead:
             before, theta = self.branches, self.gaps
             self.branches = ahead[-1]
@@ -118,14 +124,33 @@ class DualNewton:
             logs = np.where(small, logs + (self.target.log_scale - self.branches.log_scale), logs)
         return sign, logs
 
+    def _from_limit(self, branches: Branches) -> bool:
+        """Start on the last level from the fit on the basis, which small scales tend to; whether that succeeds."""
+        first, theta, self.branches = self.branches, self.gaps, branches
+        width = (branches.upper + branches.lower)[self.basis.basic]
+        with np.errstate(divide="ignore"):
+            gap = branches.gap_of(np.log(np.abs(self.basis.b)))
+        self.sign = np.where(np.isinf(branches.lower[self.basis.basic]), 1.0, np.sign(self.basis.b))
+        self.near = np.minimum(gap, width / 2)
+        if (self.basis.b != 0).all() and self._converge(_FINE):
+            return True
+        self.branches = first
+        self.place(theta)
+        return False
+
+    def _plain(self) -> bool:
+        """Whether no entry of b is so small that it is of the size of rounding of the data."""
+        size = np.abs(self.basis.b)
+        return not ((size > 0) & (size < 1e-8 * size.max(initial=0.0))).any()
+
     def _ladder(self) -> list[Branches]:
         """Branches from a large scale or a small rate to the network's own."""
         size = math.log(np.abs(self.basis.b).max(initial=0.0) or 1.0)
         target = self.target
         if target.power == np.inf:
-            rates = [target.rate]
-            while rates[0] > _RATE * _RATIO and rates[0] > (target.log_scale - size) * _RATIO:
-                rates.insert(0, rates[0] / _RATIO)
+            rates, ratio = [target.rate], _RATIO if self._plain() else _SLOWER
+            while rates[0] > _RATE * ratio and rates[0] > (target.log_scale - size) * ratio:
+                rates.insert(0, rates[0] / ratio)
             return [replace(target, rate=rate) for rate in rates]
         scales = [max(target.log_scale, size + _SMALLEST * target.power)]
         while scales[0] < size - _CLOSER * target.power:

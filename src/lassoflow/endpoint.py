@@ -16,7 +16,7 @@ from lassoflow.arrays import EPS, Floats, Ints
 from lassoflow.branches import Branches
 from lassoflow.checks import Certificate, Check
 from lassoflow.dual_newton import DualNewton
-from lassoflow.network import Network
+from lassoflow.network import Network, PowerNetwork
 from lassoflow.optimality import EXACT
 from lassoflow.problem import LeastSquares
 from lassoflow.walk import lasso_path, limit_flow
@@ -24,6 +24,8 @@ from lassoflow.walk import lasso_path, limit_flow
 _SECTION_12 = "docs/theory.md, section 12"
 _ON_FACE = 1e-9
 """Share of lambda_max, or of a box's side, that counts as zero in a gradient or a gap of the walk."""
+_TINY_RATE, _TINY_GAP = -100.0, -6.0
+"""Log scale at depth 2, log gap of a coefficient of 1 beyond, from which on a walk to the l1 solution pays."""
 _FEASIBLE = 1e-5
 """Share of the largest entry that a linear program does not take for zero: it is feasible to 1e-7."""
 
@@ -113,7 +115,8 @@ def flow_endpoint(problem: LeastSquares, network: Network) -> Endpoint:
     kept = np.arange(problem.n_features)
     if np.isinf(branches.lower).all():
         kept, y = _nonnegative_fit(problem)
-    solver = DualNewton(X[:, kept], y, _of(working, kept))
+    first = np.flatnonzero(lasso_path(problem).end) if _is_tiny(network) else None
+    solver = DualNewton(X[:, kept], y, _of(working, kept), first)
     sign, logs = solver.solve()
     log_abs, coef = np.full(problem.n_features, -np.inf), np.zeros(problem.n_features)
     log_abs[kept] = logs + math.log(2.0) * (units.target - units.design)
@@ -190,6 +193,13 @@ def _endpoint(
     units = "Gradients are shares of lambda_max; bounds are 1e-10 or what rounding leaves."
     certificate = Certificate("Certificate of an endpoint", summary, units, checks, none, none, none)
     return Endpoint(coef, logs, float(problem.intercept(coef)), support, dual, certificate, problem, steps, unique)
+
+
+def _is_tiny(network: Network) -> bool:
+    """Whether the end is so near the l1 solution that this is a good start, and worth the walk to it."""
+    if not isinstance(network, PowerNetwork):
+        return False
+    return network.log_scale < (_TINY_RATE if network.depth == 2 else _TINY_GAP * network.depth / (network.depth - 2))
 
 
 def _of(branches: Branches, kept: Ints) -> Branches:

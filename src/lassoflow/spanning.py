@@ -18,6 +18,8 @@ _HEAVIER, _TOUCHY = math.log(1e7), math.log(16.0)
 """By how much another column may be heavier; and where that was too much."""
 _FLOOR = -18.0
 """Half the log weights are kept above this in a factorisation, lest rounding of heavy columns outweighs light ones."""
+_LAST = 1e-6
+"""What other columns are multiplied by where some are to come first."""
 _MANY = 8
 """Exchanges from which on a factorisation is cheaper."""
 
@@ -34,12 +36,17 @@ class Basis:
     b : array of shape (r,)
     """
 
-    def __init__(self, X: Floats, y: Floats) -> None:
+    def __init__(self, X: Floats, y: Floats, first: Ints | None = None) -> None:
+        """``first`` are columns to begin with, if they are independent."""
         self.X, self.y = X, y
-        R, order = sla.qr(X, mode="r", pivoting=True) if X.size else (np.zeros((0, 0)), np.arange(X.shape[1]))
-        diagonal = np.abs(np.diag(R))
+        scale = np.ones(X.shape[1])
+        if first is not None:
+            scale = np.full(X.shape[1], _LAST)
+            scale[first] = 1.0
+        R, order = sla.qr(X * scale, mode="r", pivoting=True) if X.size else (np.zeros((0, 0)), np.arange(X.shape[1]))
+        diagonal = np.abs(np.diag(R)) / scale[order[: min(X.shape)]]
         self.rank = int((diagonal > 10 * max(X.shape) * EPS * diagonal.max(initial=0.0)).sum())
-        self._take(R, order)
+        self._take(R, order, scale)
         self.b = refined_fit(X[:, self.basic], y)
 
     def refine(self) -> None:
@@ -74,11 +81,11 @@ class Basis:
         """``log(B_ij^2 W_j / W_i)``."""
         return np.asarray(self.logs + log_weights[self.rest] - log_weights[self.basic][:, None])
 
-    def _take(self, R: Floats, order: Ints, scale: Floats | None = None) -> None:
+    def _take(self, R: Floats, order: Ints, scale: Floats) -> None:
         r = self.rank
         self.basic, self.rest = order[:r].copy(), order[r:].copy()
         B = sla.solve_triangular(R[:r, :r], R[:r, r:])
-        self._keep(B if scale is None else B * scale[self.basic][:, None] / scale[self.rest])
+        self._keep(B * scale[self.basic][:, None] / scale[self.rest])
 
     def _keep(self, B: Floats) -> None:
         """Entries that are rounding are zero: a light row must not hear of a heavy column it has nothing of."""
