@@ -25,8 +25,8 @@ from lassoflow.arrays import Floats, Ints
 from lassoflow.branches import Branches
 from lassoflow.spanning import Basis
 
-_SHORT = 4
-"""Levels beyond which it is tried to begin with the last one."""
+_STEEP = 1000.0
+"""Rate from which on it is tried to begin with the last level."""
 _RATE, _RATIO, _SLOWER = 2.0, 4.0, 1.4
 """The rate to start from, and how much faster the next one is; and that with entries of the size of rounding."""
 _CLOSER = 4.0
@@ -47,8 +47,8 @@ _FLAT = 1e-6
 """Slope of the convex function over its terms that is rounding, or too little to look for its least value."""
 _TIE = 4e-15
 """Share of its terms below which the distance of a corner from a face is rounding."""
-_STEPS, _CLOSEST = 150, 30
-"""Steps at most on one level, and how many levels may be put in between."""
+_STEPS, _FEW, _CLOSEST = 150, 20, 30
+"""Steps at most on one level, and where others can be tried; and how many levels may be put in between."""
 
 
 class DualNewton:
@@ -101,7 +101,8 @@ class DualNewton:
     def solve(self) -> tuple[Floats, Floats]:
         """Signs of the coefficients and logarithms of their absolute values: each of shape (d,)."""
         ahead, closest = self._ladder()[::-1] if self.basis.rank else [], 0
-        if self._near_limit and len(ahead) > _SHORT and self._from_limit(ahead[0]):
+        steep = self.target.power < np.inf or self.target.rate > _STEEP
+        if ahead and self._near_limit and steep and self._from_limit(ahead[0]):
             ahead = []
         while ahead:
             before, theta = self.branches, self.gaps
@@ -132,7 +133,7 @@ class DualNewton:
             gap = branches.gap_of(np.log(np.abs(self.basis.b)))
         self.sign = np.where(np.isinf(branches.lower[self.basis.basic]), 1.0, np.sign(self.basis.b))
         self.near = np.minimum(gap, width / 2)
-        if (self.basis.b != 0).all() and self._converge(_FINE):
+        if (self.basis.b != 0).all() and self._converge(_FINE, _FEW):
             return True
         self.branches = first
         self.place(theta)
@@ -157,11 +158,11 @@ class DualNewton:
             scales.insert(0, scales[0] + _CLOSER * target.power)
         return [target.rescaled(scale - target.log_scale) for scale in scales]
 
-    def _converge(self, tolerance: float) -> bool:
+    def _converge(self, tolerance: float, most: int = _STEPS) -> bool:
         """Steps until they are below a tolerance and the basis is one of heavy columns; whether that succeeds."""
         before = math.inf
         self._level()
-        for _ in range(_STEPS):
+        for _ in range(most):
             try:
                 step, whole = self._step(tolerance)
             except np.linalg.LinAlgError:

@@ -24,7 +24,7 @@ from lassoflow.walk import lasso_path, limit_flow
 _SECTION_12 = "docs/theory.md, section 12"
 _ON_FACE = 1e-9
 """Share of lambda_max, or of a box's side, that counts as zero in a gradient or a gap of the walk."""
-_TINY_RATE, _TINY_GAP = -100.0, -6.0
+_TINY_RATE, _TINY_GAP = -100.0, -12.0
 """Log scale at depth 2, log gap of a coefficient of 1 beyond, from which on a walk to the l1 solution pays."""
 _FEASIBLE = 1e-5
 """Share of the largest entry that a linear program does not take for zero: it is feasible to 1e-7."""
