@@ -1,6 +1,6 @@
-"""Speed against today's solvers, the inputs on which they go wrong, gradient flows, and bounds on random instances.
+"""Speed against today's solvers, the inputs on which they go wrong, gradient flows and their ends, bounds.
 
-python -m benchmarks [speed | wrong | flows | bounds] [--full] [--write]
+python -m benchmarks [speed | wrong | flows | ends | bounds] [--full] [--write]
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import bounds, flows, speed, wrong
+from benchmarks import bounds, ends, flows, speed, wrong
 from benchmarks.table import machine
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -17,6 +17,7 @@ PARTS: dict[str, tuple[str, int, int, Callable[[int], str]]] = {
     "speed": ("Speed", 15, 51, speed.run),
     "wrong": ("Inputs on which today's solvers go wrong", 500, 2000, wrong.run),
     "flows": ("Gradient flow", 3, 11, flows.run),
+    "ends": ("Where training ends", 5, 21, ends.run),
     "bounds": ("Bounds", 50, 500, bounds.run),
 }
 """Title, repetitions, those of --full, and what makes it."""

@@ -168,9 +168,7 @@ def min_l1(problem: LeastSquares, penalty_factor: ArrayLike | None = None, depth
     face = _face(problem, dual, box.upper, box.lower)
     unique = True
     if face.size:
-        columns = problem.design.columns(face)
-        values = np.linalg.svd(columns, compute_uv=False)
-        unique = face.size <= columns.shape[0] and bool(values[-1] > 1e-10 * values[0])
+        unique = _independent(problem.design.columns(face))
         if not unique:
             side = np.where(dual > 0, box.upper, box.lower)
             coef, unique = _select(problem, coef, dual, face, side, depth)
@@ -262,6 +260,17 @@ def _dual_checks(
         Check("dual beyond the box", max(float(beyond), 0.0), EXACT, None, bool(beyond <= EXACT), _SECTION_12),
         Check("l1 norm above <theta, x>", gap, EXACT, None, gap <= EXACT, _SECTION_12),
     )
+
+
+def _independent(columns: Floats) -> bool:
+    """Whether columns are; singular values are looked at where a triangular factor does not tell."""
+    if columns.shape[1] > columns.shape[0]:
+        return False
+    diagonal = np.abs(np.diag(np.linalg.qr(columns, mode="r")))
+    if diagonal.min() > 1e-4 * diagonal.max():
+        return True
+    values = np.linalg.svd(columns, compute_uv=False)
+    return bool(values[-1] > 1e-10 * values[0])
 
 
 def _select(
