@@ -164,7 +164,7 @@ class DualNewton:
         self._level()
         for _ in range(most):
             try:
-                step, whole = self._step(tolerance)
+                step, whole = self._step()
             except np.linalg.LinAlgError:
                 if not self._adapt(touchy=True):
                     return False
@@ -198,7 +198,7 @@ class DualNewton:
         self.place(gaps)
         return True
 
-    def _step(self, tolerance: float) -> tuple[float, bool]:
+    def _step(self) -> tuple[float, bool]:
         """One step: the largest change of the logarithm of a coefficient that counts, and whether it was a whole one.
 
         Coefficients that count, beside others in some row, may grow by a factor; others until they count.
