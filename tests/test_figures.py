@@ -19,7 +19,7 @@ from lassoflow.figures.zhao_jumps import JUMPS, SADDLES
 
 NAMES = (
     "berthier_paths", "berthier_monotone", "saddles", "zhao_jumps", "zhao_layers", "depth_ladder", "vaskevicius",
-    "layer_rates", "step_size", "l1_rates",
+    "layer_rates", "step_size", "l1_rates", "kernel_to_rich",
 )  # fmt: skip
 
 
@@ -224,6 +224,16 @@ def test_l1_rates(seed):
         assert numbers[f"fitted_noise_{noise}"] == pytest.approx(numbers[f"rate_noise_{noise}"], abs=0.002)
     for depth in (3, 4, 6):
         assert numbers[f"fitted_depth_{depth}"] == pytest.approx(1.0, abs=0.002)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_kernel_to_rich(seed):
+    numbers = made("kernel_to_rich", seed).numbers
+    assert numbers["l2_error"] > 3 * numbers["l1_error"]
+    for depth in (2, 3, 4, 5):
+        assert numbers[f"large_{depth}"] == pytest.approx(numbers["l2_error"], rel=1e-3)
+        assert numbers[f"small_{depth}"] == pytest.approx(numbers["l1_error"], rel=0.7 if depth == 2 else 0.05)
+    assert numbers["reached_3"] > numbers["reached_2"]
 
 
 def test_vaskevicius():

@@ -14,6 +14,7 @@ from lassoflow.figures import (
     berthier_monotone,
     berthier_paths,
     depth_ladder,
+    kernel_to_rich,
     l1_rates,
     layer_rates,
     saddles,
@@ -37,6 +38,7 @@ FIGURES: dict[str, Figure] = {
         layer_rates,
         step_size,
         l1_rates,
+        kernel_to_rich,
     )
 }
 """All figures by name, in the order of the documentation."""
