@@ -134,6 +134,14 @@ def test_tiny_scales_are_in_proportion():
     np.testing.assert_allclose(ends[0][~small], ends[1][~small], rtol=1e-12)
 
 
+@pytest.mark.parametrize("factors", [(1.0, 1e-150), (1e150, 1.0)])
+@pytest.mark.parametrize("network", ["depth 3", "product", "layers"])
+def test_coefficients_hidden_by_a_large_scale_are_refused(network, factors):
+    X, y = data("noisy", 1)
+    with pytest.raises(ValueError, match="rounding would hide them"):
+        lf.flow_endpoint(lf.LeastSquares(factors[0] * X, factors[1] * y), NETWORKS[network])
+
+
 def test_u_squared_ends_in_the_non_negative_fit():
     rng = np.random.default_rng(5)
     X, y = rng.standard_normal((20, 6)), rng.standard_normal(20)

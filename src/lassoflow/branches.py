@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lassoflow.arrays import Floats, Ints
+from lassoflow.arrays import EPS, Floats, Ints
 
 
 class Maps(NamedTuple):
@@ -134,6 +134,11 @@ class Branches:
     def sign(self, gaps: tuple[Floats, Floats]) -> Floats:
         """The sign of x at the two gaps, right where x underflows."""
         return np.sign(gaps[1] - gaps[0])
+
+    def rounding(self, gaps: tuple[Floats, Floats]) -> float:
+        """How far the largest coefficient may be off for the rounding of gaps."""
+        sizes = [np.where(np.isinf(gap), 0.0, np.abs(gap)) for gap in gaps]
+        return EPS * float((self.derivative(gaps) * np.maximum(*sizes)).max())
 
     def derivative(self, gaps: tuple[Floats, Floats]) -> Floats:
         """``dx / dtheta`` at the two gaps."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from lassoflow.accuracy import accuracy_bounds, log_distance, scale_for_accuracy
+from lassoflow.archive import strict
 from lassoflow.endpoint import flow_endpoint, min_l1
 from lassoflow.network import PowerNetwork
 from lassoflow.null_space import null_space_constants
@@ -84,7 +85,7 @@ def run(job: AccuracyJob) -> None:
         raise ValueError(f"--error: a positive number; got {job.error:g}.")
     found = closeness(problem, job.depth or [2, 3, 4], scales, job.error, job.time_limit)
     if job.as_json:
-        print(json.dumps(_strict(found), indent=2, allow_nan=False))
+        print(json.dumps(strict(found), indent=2, allow_nan=False))
     else:
         _show(job, found, problem)
 
@@ -169,14 +170,3 @@ def _power(log10: float) -> str:
 
 def _percent(share: float) -> str:
     return "?" if math.isnan(share) or share == math.inf else f"{100 * share:.2g} %"
-
-
-def _strict(value: Any) -> Any:
-    """Infinities as strings and NaN as null, as JSON has neither."""
-    if isinstance(value, dict):
-        return {key: _strict(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_strict(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value

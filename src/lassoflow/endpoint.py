@@ -24,6 +24,8 @@ from lassoflow.walk import lasso_path, limit_flow
 _SECTION_12 = "docs/theory.md, section 12"
 _ON_FACE = 1e-9
 """Share of lambda_max, or of a box's side, that counts as zero in a gradient or a gap of the walk."""
+_LOST = 1e-3
+"""Share of the coefficients that rounding of the gaps may take: more is no end that is known."""
 _TINY_RATE, _TINY_GAP = -100.0, -12.0
 """Log scale at depth 2, log gap of a coefficient of 1 beyond, from which on a walk to the l1 solution pays."""
 _FEASIBLE = 1e-5
@@ -88,7 +90,8 @@ def flow_endpoint(problem: LeastSquares, network: Network) -> Endpoint:
     ArithmeticError
         If Newton's method does not converge.
     ValueError
-        If the network does not fit the problem.
+        If the network does not fit the problem, or its scale is so far above the coefficients that rounding hides
+        them.
 
     Notes
     -----
@@ -111,6 +114,7 @@ def flow_endpoint(problem: LeastSquares, network: Network) -> Endpoint:
     branches = network.branches(problem.n_features)
     units = problem.units
     working = branches.rescaled(math.log(2.0) * (units.design - units.target))
+    _refuse_rounding(problem, network, working)
     X, y = problem.design.columns(np.arange(problem.n_features)), problem.target
     kept = np.arange(problem.n_features)
     if np.isinf(branches.lower).all():
@@ -191,6 +195,15 @@ def _endpoint(
     units = "Gradients are shares of lambda_max; bounds are 1e-10 or what rounding leaves."
     certificate = Certificate("Certificate of an endpoint", summary, units, checks, none, none, none)
     return Endpoint(coef, logs, float(problem.intercept(coef)), support, dual, certificate, problem, steps, unique)
+
+
+def _refuse_rounding(problem: LeastSquares, network: Network, branches: Branches) -> None:
+    """Refuse a scale so far above the coefficients that these are lost in the rounding of gaps."""
+    size, two_sided = problem.largest_single_fit, bool(np.isfinite(branches.lower).all())
+    if size and two_sided and branches.rounding(branches.gaps(np.zeros(problem.n_features))) > _LOST * size:
+        raise ValueError(
+            f"{network!r} has a scale so far above the coefficients of this problem that rounding would hide them."
+        )
 
 
 def _is_tiny(network: Network) -> bool:

@@ -25,7 +25,7 @@ _SMALL = 1e-3
 """Share of rtol, of the coefficients' size, from which on a coordinate takes part."""
 _WIDE = 1.5
 """Active coordinates per sample from which on the steps solve in the samples."""
-_LOCAL = 2.0
+_LOCAL = 1.5
 """Error allowed in a step over rtol: flows are contractive, and what is left in the end is a few rtol inside a jump."""
 _LOST = 1e-3
 """Share of rtol that rounding of the gaps may take."""
@@ -118,10 +118,8 @@ class Integration:
 
     def refuse_rounding(self, network: Network) -> None:
         """Refuse a scale so far above the coefficients that these are lost in the rounding of gaps."""
-        upper, lower = self.gaps()
-        two_sided = bool(np.isfinite(lower).all())
-        largest = np.maximum(np.abs(upper), np.abs(lower) if two_sided else 0.0)
-        lost = EPS * float((self.branches.derivative((upper, lower)) * largest).max())
+        two_sided = bool(np.isfinite(self.branches.lower).all())
+        lost = self.branches.rounding(self.gaps())
         lost = max(lost / _LOST / max(self.size, self.start), lost / self.size if two_sided else 0.0)
         if self.fastest and lost > self.rtol:
             raise ValueError(

@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 import lassoflow
+from lassoflow.archive import strict
 from lassoflow.checks import Certificate
 from lassoflow.display import PathDisplay
 from lassoflow.jobs import Job, PathJob
@@ -64,7 +65,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "passes": result.problem.passes,
         "seconds": round(result.seconds, 4),
     }
-    return cast("dict[str, Any]", _strict(summary))
+    return cast("dict[str, Any]", strict(summary))
 
 
 def _path_summary(path: Path, problem: LeastSquares) -> dict[str, Any]:
@@ -80,17 +81,6 @@ def _path_summary(path: Path, problem: LeastSquares) -> dict[str, Any]:
         "r_squared": 1.0 - problem.loss(end) / null if null else math.nan,
         "coef": {path.frame.feature_names[j]: end[j] for j in np.flatnonzero(end)},
     }
-
-
-def _strict(value: Any) -> Any:
-    """A value of strict JSON: NaN becomes null, infinities become strings."""
-    if isinstance(value, dict):
-        return {str(key): _strict(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    return value
 
 
 def show(result: Result, summary: dict[str, Any]) -> None:

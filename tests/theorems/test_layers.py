@@ -9,6 +9,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import lassoflow as lf
+from oracles import multiprecision
+from oracles.multiprecision import Spec
 
 N, D = 8, 4
 TIMES = np.linspace(0.0, 40.0, 201)
@@ -69,3 +71,21 @@ def test_the_least_gain_is_that_of_a_coefficient_passing_zero(depth, seed):
     squares = weights[0] ** 2 - np.square(weights[0]).min(axis=0)
     at_zero = (network.pullback(np.sqrt(squares), np.ones(D)) ** 2).sum(axis=0)
     np.testing.assert_allclose(at_zero, least, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("seed", "scale"), [(0, 1e-2), (1, 1e-4), (4, 1e-4), (6, 1e-2), (7, 1e-4)])
+def test_weights_in_fifty_digits(seed, scale):
+    """To a training time of 1e3 at most, noisy and not, of three and four layers."""
+    rng = np.random.default_rng(seed)
+    depth, noisy = 3 + seed % 2, seed % 2 == 0
+    X = rng.standard_normal((5, 3) if noisy else (3, 4))
+    y = 2 * X[:, 0] - X[:, 1] + noisy * 0.5 * rng.standard_normal(len(X))
+    layers = rng.uniform(0.3, 1.5, (depth, X.shape[1])) * rng.choice([-1, 1], (depth, X.shape[1]))
+    layers[0] *= 0.5
+    network = lf.LayeredNetwork(layers, scale)
+    times = np.linspace(0, min(1e3 / network.unit, 20.0), 13)[1:]
+    exact = multiprecision.train(X, y, Spec("layers", scale, depth=depth, first=layers.tolist()), times)
+    flow = lf.gradient_flow(lf.LeastSquares(X, y), network, until=float(times[-1]))
+    size = np.abs(exact.x).max()
+    np.testing.assert_allclose(flow(times), exact.x, rtol=0, atol=1e-5 * size)
+    np.testing.assert_allclose(flow.average(times), exact.average, rtol=0, atol=1e-5 * size)
