@@ -23,6 +23,7 @@ from scipy.optimize import brentq
 
 from lassoflow.arrays import Floats, Ints
 from lassoflow.branches import Branches
+from lassoflow.rough_dual import plain, rough_dual
 from lassoflow.spanning import Basis
 
 _STEEP = 1000.0
@@ -37,8 +38,13 @@ _GROWTH = 2.0
 """How much a coefficient that counts may grow in a step, in logarithms."""
 _FAR = 30.0
 """How far, in logarithms, is out of reach of Newton's method."""
-_ROUGH, _FINE = 0.3, 1e-13
-"""Steps, in logarithms of coefficients, at which a scale on the way and the last one are left."""
+_ROUGH, _FINE = 0.3, 1e-8
+"""Steps, in logarithms of coefficients, after which a scale on the way and the last one are left: Newton's method
+leaves the square of a step."""
+_SPENT = 1e-13
+"""Steps that are rounding."""
+_NEARLY = 0.05
+"""Steps from which on the last few are taken."""
 _SEEN = -18.0
 """Log weight over a row's heaviest from which on a column takes part in the matrix; all do in the residual."""
 _WIDE = 500.0
@@ -47,6 +53,8 @@ _FLAT = 1e-6
 """Slope of the convex function over its terms that is rounding, or too little to look for its least value."""
 _TIE = 4e-15
 """Share of its terms below which the distance of a corner from a face is rounding."""
+_ROW = 1e-6
+"""Share of the largest term of a row that may be left of it."""
 _STEPS, _FEW, _CLOSEST = 150, 20, 30
 """Steps at most on one level, and where others can be tried; and how many levels may be put in between."""
 
@@ -62,9 +70,14 @@ class DualNewton:
 
     def __init__(self, X: Floats, y: Floats, branches: Branches, first: Ints | None = None) -> None:
         """``first`` are independent columns that will be large, such as those of the l1 solution."""
-        self.basis, self.target, self.branches, self.steps = Basis(X, y, first), branches, branches, 0
-        self._near_limit = first is not None and first.size == self.basis.rank
-        self.place((branches.upper, branches.lower))
+        self.target, self.branches, self.steps = branches, plain(branches, _log_size(X, y)), 0
+        steep = branches.power < np.inf or branches.rate > _STEEP
+        self._near_limit = steep and first is not None and first.size == min(X.shape)
+        theta = None if self._near_limit else rough_dual(X, y, self.branches)
+        self._rough = self.branches if theta is not None else None
+        gaps = self.branches.gaps(np.zeros(X.shape[1]) if theta is None else theta)
+        self.basis = Basis(X, y, self.branches.log_derivative(gaps), first)
+        self.place(gaps)
 
     def place(self, gaps: tuple[Floats, Floats]) -> None:
         """Start from gaps of all columns to the two faces, of which the basic ones count."""
@@ -100,40 +113,61 @@ class DualNewton:
 
     def solve(self) -> tuple[Floats, Floats]:
         """Signs of the coefficients and logarithms of their absolute values: each of shape (d,)."""
-        ahead, closest = self._ladder()[::-1] if self.basis.rank else [], 0
-        steep = self.target.power < np.inf or self.target.rate > _STEEP
-        if ahead and self._near_limit and steep and self._from_limit(ahead[0]):
-            ahead = []
-        while ahead:
-            before, theta = self.branches, self.gaps
-            self.branches = ahead[-1]
-            if self.steps:
-                self._scale_dual()
-            if self._converge(_FINE if len(ahead) == 1 else _ROUGH):
-                ahead.pop()
-            elif closest == _CLOSEST or self.branches is before:
-                raise ArithmeticError("The end of the flow could not be found: Newton's method does not converge.")
-            else:  # too far at once
-                self.branches, closest = before, closest + 1
-                self.place(theta)
-                ahead.append(_between(before, ahead[-1]))
+        last = self._last()
+        if self.basis.rank and not (self._from_limit(last) or self._descend(last)):
+            raise ArithmeticError("The end of the flow could not be found: Newton's method does not converge.")
         gaps = self.gaps
         sign, logs = self.branches.sign(gaps), self.branches.log_abs(gaps)
         if self.branches.power < np.inf:  # what is left out of the scale
-            size = math.log(np.abs(self.basis.b).max(initial=0.0) or 1.0)
-            small = logs - size < (self.branches.log_scale - size) / 2
+            small = logs - self._size < (self.branches.log_scale - self._size) / 2
             logs = np.where(small, logs + (self.target.log_scale - self.branches.log_scale), logs)
         return sign, logs
 
+    def _descend(self, last: Branches) -> bool:
+        """Level after level from a rough end, or without one from afar, down to the last; whether that succeeds."""
+        if self._rough is not None:
+            if self._through(self._ladder(self._rough, last), self._rough) and self._solved():
+                return True
+            self.branches, self.steps = self.target, 0
+            self.place((self.target.upper, self.target.lower))
+        return self._through(self._ladder(None, last), None)
+
+    def _solved(self) -> bool:
+        """Whether every row holds, measured by its largest term."""
+        basis, x = self.basis, self.branches.coef(self.gaps)
+        terms = basis.B * x[basis.rest]
+        largest = np.maximum(np.abs(terms).max(axis=1, initial=0.0), np.maximum(np.abs(x[basis.basic]), np.abs(basis.b)))
+        return bool((np.abs(x[basis.basic] + terms.sum(axis=1) - basis.b) <= _ROW * largest).all())
+
+    def _through(self, levels: list[Branches], reached: Branches | None) -> bool:
+        """Through some levels, the last one first reached before, with others between where these are too far apart."""
+        ahead, closest = levels[::-1], 0
+        while ahead:
+            gaps, theta, before = self.gaps, self.theta, self.branches
+            self.branches = ahead[-1]
+            if self.branches is not before:
+                self._scale_dual(theta)
+            if self._converge(_FINE if len(ahead) == 1 else _ROUGH):
+                reached = ahead.pop()
+            elif reached is None or reached is ahead[-1] or closest == _CLOSEST:
+                return False
+            else:
+                self.branches, closest = reached, closest + 1
+                self.place(gaps)
+                ahead.append(_between(reached, ahead[-1]))
+        return True
+
     def _from_limit(self, branches: Branches) -> bool:
         """Start on the last level from the fit on the basis, which small scales tend to; whether that succeeds."""
+        if not self._near_limit or not (self.basis.b != 0).all():
+            return False
         first, theta, self.branches = self.branches, self.gaps, branches
         width = (branches.upper + branches.lower)[self.basis.basic]
         with np.errstate(divide="ignore"):
             gap = branches.gap_of(np.log(np.abs(self.basis.b)))
         self.sign = np.where(np.isinf(branches.lower[self.basis.basic]), 1.0, np.sign(self.basis.b))
         self.near = np.minimum(gap, width / 2)
-        if (self.basis.b != 0).all() and self._converge(_FINE, _FEW):
+        if self._converge(_FINE, _FEW):
             return True
         self.branches = first
         self.place(theta)
@@ -144,19 +178,31 @@ class DualNewton:
         size = np.abs(self.basis.b)
         return not ((size > 0) & (size < 1e-8 * size.max(initial=0.0))).any()
 
-    def _ladder(self) -> list[Branches]:
-        """Branches from a large scale or a small rate to the network's own."""
-        size = math.log(np.abs(self.basis.b).max(initial=0.0) or 1.0)
-        target = self.target
-        if target.power == np.inf:
-            rates, ratio = [target.rate], _RATIO if self._plain() else _SLOWER
-            while rates[0] > _RATE * ratio and rates[0] > (target.log_scale - size) * ratio:
-                rates.insert(0, rates[0] / ratio)
-            return [replace(target, rate=rate) for rate in rates]
-        scales = [max(target.log_scale, size + _SMALLEST * target.power)]
-        while scales[0] < size - _CLOSER * target.power:
-            scales.insert(0, scales[0] + _CLOSER * target.power)
-        return [target.rescaled(scale - target.log_scale) for scale in scales]
+    def _last(self) -> Branches:
+        """The last level: the network's own branches, or powers of so small a scale that the rest is in proportion."""
+        least = self._size + _SMALLEST * self.target.power
+        if self.target.power == np.inf or self.target.log_scale >= least:
+            return self.target
+        return self.target.rescaled(least - self.target.log_scale)
+
+    def _ladder(self, start: Branches | None, last: Branches) -> list[Branches]:
+        """Levels to the last one from a start, otherwise from a large scale or a small rate."""
+        levels = [last]
+        if last.power == np.inf:
+            slowest = start.rate if start else max(_RATE, last.log_scale - self._size)
+            ratio = _RATIO if self._plain() else _SLOWER
+            while levels[0].rate > slowest * ratio:
+                levels.insert(0, replace(last, rate=levels[0].rate / ratio))
+            return levels
+        largest, apart = start.log_scale if start else self._size, _CLOSER * last.power
+        while levels[0].log_scale < largest - apart:
+            levels.insert(0, levels[0].rescaled(apart))
+        return levels
+
+    @property
+    def _size(self) -> float:
+        """The logarithm of the largest entry of b."""
+        return math.log(np.abs(self.basis.b).max(initial=0.0) or 1.0)
 
     def _converge(self, tolerance: float, most: int = _STEPS) -> bool:
         """Steps until they are below a tolerance and the basis is one of heavy columns; whether that succeeds."""
@@ -170,9 +216,11 @@ class DualNewton:
                     return False
                 continue
             self.steps += 1
-            small = step <= tolerance or (whole and step <= 1e-8 and step >= before / 4)
-            if small and (not self._adapt() or tolerance == _ROUGH):
+            near = step <= (tolerance if whole or tolerance == _ROUGH else _SPENT)
+            if near and (not self._adapt() or tolerance == _ROUGH):
                 return True
+            if step <= _NEARLY < before and tolerance == _FINE:  # the steps to come are exact in a good basis only
+                self._adapt()
             before = step
         return False
 
@@ -294,17 +342,18 @@ class DualNewton:
             margin[basis.rest[chosen]] = exact
         return margin
 
-    def _scale_dual(self) -> None:
-        """The best multiple of the dual: at another scale all coefficients are too small, or too large."""
-        b, basic, theta = self.branches, self.basis.basic, self.theta
-        goal = float(theta[basic] @ self.basis.b)
+    def _scale_dual(self, theta: Floats) -> None:
+        """Start from the best multiple of the dual of another level: with itself coefficients would be too large."""
+        b = self.branches
+        goal = float(theta[self.basis.basic] @ self.basis.b)
+
+        def gaps(factor: float) -> tuple[Floats, Floats]:
+            upper, lower = b.gaps(factor * theta)
+            return (upper, lower) if b.power == np.inf else (_inside(upper, b.upper), _inside(lower, b.lower))
 
         def slope(factor: float) -> float:
-            gaps = b.gaps(factor * theta)
-            if b.power < np.inf:
-                gaps = np.maximum(gaps[0], 1e-12 * b.upper), np.maximum(gaps[1], 1e-12 * b.lower)
             with np.errstate(over="ignore"):
-                return float(theta @ np.clip(b.coef(gaps), -1e200, 1e200)) - goal
+                return float(theta @ np.clip(b.coef(gaps(factor)), -1e200, 1e200)) - goal
 
         low, high = 0.0, 1.0
         for _ in range(_STEPS):
@@ -314,11 +363,18 @@ class DualNewton:
         else:
             return
         if slope(low) < 0.0:
-            factor = brentq(slope, low, high, xtol=1e-300, rtol=1e-3)
-            gaps = b.gaps(factor * theta)
-            if b.power < np.inf:
-                gaps = np.maximum(gaps[0], 1e-12 * b.upper), np.maximum(gaps[1], 1e-12 * b.lower)
-            self.place(gaps)
+            self.place(gaps(float(brentq(slope, low, high, xtol=1e-300, rtol=1e-3))))
+
+
+def _inside(gap: Floats, width: Floats) -> Floats:
+    """A gap of a power, which ends at its face."""
+    return np.maximum(gap, 1e-12 * width)
+
+
+def _log_size(X: Floats, y: Floats) -> float:
+    """The logarithm of the largest coefficient of y on a single column."""
+    norms = np.einsum("ij,ij->j", X, X)
+    return math.log(float(np.abs(X.T @ y / np.where(norms > 0, norms, np.inf)).max(initial=0.0)) or 1.0)
 
 
 def _unless(difference: Floats, rounding: Floats) -> Floats:

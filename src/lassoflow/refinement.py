@@ -23,9 +23,9 @@ _SLICES = 5
 _BITS = 21
 
 
-def refined_fit(A: Floats, y: Floats) -> Floats:
-    """The least-squares fit of y, (n,), on columns A of full rank, (n, r): shape (r,)."""
-    Q, R = np.linalg.qr(A)
+def refined_fit(A: Floats, y: Floats, factors: tuple[Floats, Floats] | None = None) -> Floats:
+    """The least-squares fit of y, (n,), on columns A of full rank, (n, r), perhaps factored: shape (r,)."""
+    Q, R = factors or np.linalg.qr(A)
     fit = np.asarray(sla.solve_triangular(R, Q.T @ y))
     size = np.abs(fit).max(initial=0.0)
     if not size or np.abs(fit).min() > _SUSPECT * size:
@@ -34,7 +34,7 @@ def refined_fit(A: Floats, y: Floats) -> Floats:
     for _ in range(_ROUNDS):
         residual = _sum([y, *_products(rows, -fit), *_products(rows, -rest)])
         slope = sum(_sum([*_products(columns, residual[0]), *_products(columns, residual[1])]))
-        change = sla.solve_triangular(R, sla.solve_triangular(R, slope, trans=1))
+        change = sla.cho_solve((R, False), slope, check_finite=False)
         moved = fit + change
         rest, fit = rest + ((fit - moved) + change), moved
         if np.abs(change).max() <= 1e-31 * size:
