@@ -1,6 +1,7 @@
 """Ends of flows and l1 solutions: against multiprecision, integration, linear programs, invariances, odd data."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from mpmath import mp, mpf
 from scipy.optimize import linprog, nnls
 
 import lassoflow as lf
+from lassoflow.dual_newton import DualNewton
 from lassoflow.refinement import refined_fit
 from oracles import endpoints
 
@@ -56,6 +58,49 @@ def test_every_coefficient_against_multiprecision(depth, log_scale, kind):
         assert [float(mp.sign(x)) for x in exact] == np.where(
             end.coef != 0, np.sign(end.coef), np.sign(end.dual)
         ).tolist()
+
+
+@pytest.mark.parametrize("doubles", [True, False])
+@pytest.mark.parametrize(("depth", "log_scale"), [(2, -10.0), (2, -300.0), (3, -27.6), (3, -90.0), (4, -60.0)])
+def test_multiprecision_is_right_to_the_last_digit(depth, log_scale, doubles, monkeypatch):
+    if not doubles:
+        monkeypatch.setattr(DualNewton, "solve", fails)
+    for seed, kind in enumerate(["noisy", "exact", "rounded"]):
+        X, y = data(kind, seed)
+        end = lf.flow_endpoint(lf.LeastSquares(X, y), lf.PowerNetwork(depth, log_scale=log_scale), "mp")
+        digits = 80 + int(abs(log_scale))
+        with mp.workdps(digits):
+            maps = endpoints.exponential(log_scale) if depth == 2 else endpoints.power(depth, log_scale)
+            exact = endpoints.solve(X, y, *maps, np.linalg.lstsq(X.T, end.dual)[0], digits)
+            logs = [float(mp.log(abs(x))) for x in exact]
+        np.testing.assert_allclose(end.log_abs, logs, rtol=1e-15, atol=1e-15)
+        assert end.certificate.holds
+
+
+def fails(self):
+    raise ArithmeticError("not in double precision")
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_multiprecision_where_columns_differ_a_great_deal(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((6, 12)) * 10.0 ** rng.uniform(-4, 4, 12)
+    end = lf.flow_endpoint(lf.LeastSquares(X, rng.standard_normal(6)), lf.SquareNetwork(1e-16), "mp")
+    assert end.certificate.holds
+
+
+def test_what_multiprecision_is_not_for():
+    problem = lf.LeastSquares(*data("noisy", 0))
+    with pytest.raises(ValueError, match="layers that start differently"):
+        lf.flow_endpoint(problem, NETWORKS["layers"], "mp")
+    with pytest.raises(ValueError, match="precision must be 'double' or 'mp'; got 'quad'"):
+        lf.flow_endpoint(problem, NETWORKS["depth 3"], "quad")
+
+
+def test_multiprecision_without_its_library(monkeypatch):
+    monkeypatch.setitem(sys.modules, "flint", None)
+    with pytest.raises(ImportError, match=r"pip install 'lassoflow\[mp\]'"):
+        lf.flow_endpoint(lf.LeastSquares(*data("noisy", 0)), NETWORKS["depth 3"], "mp")
 
 
 @pytest.mark.parametrize("network", NETWORKS)

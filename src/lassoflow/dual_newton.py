@@ -23,7 +23,7 @@ from scipy.optimize import brentq
 
 from lassoflow.arrays import Floats, Ints
 from lassoflow.branches import Branches
-from lassoflow.rough_dual import plain, rough_dual
+from lassoflow.rough_dual import plain, rough_dual, slope_along
 from lassoflow.spanning import Basis
 
 _STEEP = 1000.0
@@ -111,11 +111,20 @@ class DualNewton:
         from_lower = np.where(one_sided, 0.0, lower) - np.where(one_sided, 0.0, b.lower)
         return np.asarray(np.where(upper <= lower, b.upper - upper, from_lower))
 
+    @property
+    def basic_dual(self) -> tuple[Floats, Floats]:
+        """The duals of basic columns as sums of two: the nearer face, and what is left of the way to it."""
+        b, basic = self.branches, self.basis.basic
+        return np.where(self.sign > 0, b.upper[basic], -b.lower[basic]), -self.sign * self.near
+
     def solve(self) -> tuple[Floats, Floats]:
         """Signs of the coefficients and logarithms of their absolute values: each of shape (d,)."""
         last = self._last()
         if self.basis.rank and not (self._from_limit(last) or self._descend(last)):
-            raise ArithmeticError("The end of the flow could not be found: Newton's method does not converge.")
+            raise ArithmeticError(
+                "The end of the flow could not be found in double precision, as Newton's method does not converge: "
+                "try precision='mp'."
+            )
         gaps = self.gaps
         sign, logs = self.branches.sign(gaps), self.branches.log_abs(gaps)
         if self.branches.power < np.inf:  # what is left out of the scale
@@ -136,7 +145,7 @@ class DualNewton:
         """Whether every row holds, measured by its largest term."""
         basis, x = self.basis, self.branches.coef(self.gaps)
         terms = basis.B * x[basis.rest]
-        largest = np.maximum(np.abs(terms).max(axis=1, initial=0.0), np.maximum(np.abs(x[basis.basic]), np.abs(basis.b)))
+        largest = np.abs([x[basis.basic], basis.b, *terms.T]).max(axis=0)
         return bool((np.abs(x[basis.basic] + terms.sum(axis=1) - basis.b) <= _ROW * largest).all())
 
     def _through(self, levels: list[Branches], reached: Branches | None) -> bool:
@@ -273,14 +282,7 @@ class DualNewton:
 
     def _descent(self, gaps: tuple[Floats, Floats], moved: Floats, share: float) -> float:
         """The share of a step, up to one, at which the convex function is least along it."""
-        b, basis = self.branches, self.basis
-        goal = float(moved[basis.basic] @ basis.b)
-
-        def slope(part: float) -> tuple[float, float]:
-            with np.errstate(over="ignore"):
-                x = np.clip(b.coef((gaps[0] - part * moved, gaps[1] + part * moved)), -1e200, 1e200)
-            return float(moved @ x) - goal, float(np.abs(moved) @ np.abs(x)) + abs(goal)
-
+        slope = slope_along(self.branches, gaps, moved, float(moved[self.basis.basic] @ self.basis.b))
         value, size = slope(share)
         if value <= _FLAT * size:
             return share

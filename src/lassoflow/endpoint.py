@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,7 @@ from lassoflow.arrays import EPS, Floats, Ints
 from lassoflow.branches import Branches
 from lassoflow.checks import Certificate, Check
 from lassoflow.dual_newton import DualNewton
+from lassoflow.multiprecision import exact_end
 from lassoflow.network import Network, PowerNetwork
 from lassoflow.optimality import EXACT
 from lassoflow.problem import LeastSquares
@@ -69,7 +71,7 @@ class Endpoint:
         return f"<Endpoint: {int(self.support.sum())} of {self.coef.size} coefficients{holds}>"
 
 
-def flow_endpoint(problem: LeastSquares, network: Network) -> Endpoint:
+def flow_endpoint(problem: LeastSquares, network: Network, precision: Literal["double", "mp"] = "double") -> Endpoint:
     """Where the gradient flow of a network ends, by convex duality, without integrating it.
 
     Parameters
@@ -78,6 +80,9 @@ def flow_endpoint(problem: LeastSquares, network: Network) -> Endpoint:
         n samples, d features, in any relation, of any rank.
     network : Network
         Of any depth and scale.
+    precision : {"double", "mp"}
+        Whether to refine the end, or to find it, in multiprecision (needs python-flint): slower, for columns of very
+        different lengths or other data on which double precision fails. Not for layers that start differently.
 
     Returns
     -------
@@ -90,8 +95,8 @@ def flow_endpoint(problem: LeastSquares, network: Network) -> Endpoint:
     ArithmeticError
         If Newton's method does not converge.
     ValueError
-        If the network does not fit the problem, or its scale is so far above the coefficients that rounding hides
-        them.
+        If the network does not fit the problem, its scale is so far above the coefficients that rounding hides them,
+        or the precision is unknown.
 
     Notes
     -----
@@ -111,6 +116,8 @@ def flow_endpoint(problem: LeastSquares, network: Network) -> Endpoint:
     >>> end
     <Endpoint: 1 of 3 coefficients>
     """
+    if precision not in ("double", "mp"):
+        raise ValueError(f"precision must be 'double' or 'mp'; got {precision!r}.")
     branches = network.branches(problem.n_features)
     units = problem.units
     working = branches.rescaled(math.log(2.0) * (units.design - units.target))
@@ -121,17 +128,22 @@ def flow_endpoint(problem: LeastSquares, network: Network) -> Endpoint:
         kept, y = _nonnegative_fit(problem)
     first = np.flatnonzero(lasso_path(problem).end) if _is_tiny(network) else None
     solver = DualNewton(X[:, kept], y, _of(working, kept), first)
-    sign, logs = solver.solve()
+    if precision == "mp":
+        exact = exact_end(solver, units.target - units.design, _of(branches, kept))
+        sign, logs, theta, steps = exact.sign, exact.log_abs, exact.theta, exact.steps
+    else:
+        sign, logs = solver.solve()
+        logs, theta, steps = logs + math.log(2.0) * (units.target - units.design), solver.theta, solver.steps
     log_abs, coef = np.full(problem.n_features, -np.inf), np.zeros(problem.n_features)
-    log_abs[kept] = logs + math.log(2.0) * (units.target - units.design)
+    log_abs[kept] = logs
     coef[kept] = sign * np.exp(log_abs[kept])
     dual = np.full(problem.n_features, -np.inf)
-    dual[kept] = solver.theta
-    checks = (_stationary(problem, coef, kept), _consistent(problem, solver, kept))
+    dual[kept] = theta
+    checks = (_stationary(problem, coef, kept), _consistent(problem, solver, theta, kept))
     good = all(check.holds for check in checks)
     summary = f"The gradient flow of {network!r} {'ends' if good else 'does NOT end'} here."
     support = np.abs(coef) > 1e-8 * np.abs(coef).max(initial=0.0)
-    return _endpoint(problem, coef, log_abs, support, dual, checks, summary, solver.steps, True)
+    return _endpoint(problem, coef, log_abs, support, dual, checks, summary, steps, True)
 
 
 def min_l1(problem: LeastSquares, penalty_factor: ArrayLike | None = None, depth: int = 2) -> Endpoint:
@@ -240,17 +252,18 @@ def _stationary(problem: LeastSquares, coef: Floats, kept: Ints) -> Check:
     return Check("gradient at the end", float(gradient), bound, None, bool(gradient <= bound), _SECTION_12)
 
 
-def _consistent(problem: LeastSquares, solver: DualNewton, kept: Ints) -> Check:
+def _consistent(problem: LeastSquares, solver: DualNewton, theta: Floats, kept: Ints) -> Check:
     """How far the dual is from the row space of X, by a fit on the columns themselves, over the box."""
-    theta = solver.theta
     X = problem.design.columns(kept)
     basic = solver.basis.basic
     if not basic.size:
         return Check("dual beside the row space", 0.0, EXACT, None, True, _SECTION_12)
-    nu = np.linalg.lstsq(X[:, basic].T, theta[basic])[0]
-    side = max(np.abs(theta).max(), float(np.minimum(solver.branches.upper, solver.branches.lower).min()))
-    apart = float(np.abs(X.T @ nu - theta).max() / (side or 1.0))
-    return Check("dual beside the row space", apart, EXACT, None, apart <= EXACT, _SECTION_12)
+    norms = np.linalg.norm(X, axis=0)[basic]
+    nu = np.linalg.lstsq((X[:, basic] / norms).T, theta[basic] / norms)[0]
+    side = max(np.abs(theta).max(), float(np.minimum(solver.branches.upper, solver.branches.lower).min())) or 1.0
+    apart = float(np.abs(X.T @ nu - theta).max() / side)
+    bound = max(EXACT, float(10 * EPS * X.shape[0] * (np.abs(X).T @ np.abs(nu)).max() / side))
+    return Check("dual beside the row space", apart, bound, None, apart <= bound, _SECTION_12)
 
 
 def _face(problem: LeastSquares, dual: Floats, upper: Floats, lower: Floats) -> Ints:

@@ -1,7 +1,7 @@
 """Where a gradient flow about ends, as a start for :mod:`lassoflow.dual_newton`: Newton's method in the samples.
 
-The dual is ``theta = X'nu``, and nu minimises the convex function ``sum_j Phi_j(X_j'nu) - nu'y``. As long as the gaps of
-large coefficients are well above the rounding of theta, and their weights ``dx/dtheta`` not too far apart, that is
+The dual is ``theta = X'nu``, and nu minimises the convex function ``sum_j Phi_j(X_j'nu) - nu'y``. As long as the gaps
+of large coefficients are well above the rounding of theta, and their weights ``dx/dtheta`` not too far apart, that is
 solved as it stands, in n x n systems.
 """
 
@@ -80,15 +80,22 @@ def _share(branches: Branches, gaps: tuple[Floats, Floats], moved: Floats, goal:
         room = np.where(moved > 0, *gaps)
         largest = min(1.0, _INSIDE * float((room / np.maximum(np.abs(moved), 1e-300)).min()))
     slope = slope_along(branches, gaps, moved, goal)
-    return largest if slope(largest) <= 0.0 else float(brentq(slope, 0.0, largest, rtol=0.1))
+    if slope(largest)[0] <= 0.0:
+        return largest
+    return float(brentq(lambda share: slope(share)[0], 0.0, largest, rtol=0.1))
 
 
-def slope_along(branches: Branches, gaps: tuple[Floats, Floats], moved: Floats, goal: float) -> Callable[[float], float]:
-    """The slope of the convex function at a share of a step of theta, ``goal`` being that of its linear part."""
+def slope_along(
+    branches: Branches, gaps: tuple[Floats, Floats], moved: Floats, goal: float
+) -> Callable[[float], tuple[float, float]]:
+    """The slope of the convex function at a share of a step of theta, and the size of its terms.
 
-    def slope(share: float) -> float:
+    ``goal`` is the slope of the linear part.
+    """
+
+    def slope(share: float) -> tuple[float, float]:
         with np.errstate(over="ignore"):
             x = np.clip(branches.coef((gaps[0] - share * moved, gaps[1] + share * moved)), -1e200, 1e200)
-        return float(moved @ x) - goal
+        return float(moved @ x) - goal, float(np.abs(moved) @ np.abs(x)) + abs(goal)
 
     return slope
