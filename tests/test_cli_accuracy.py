@@ -44,6 +44,23 @@ def test_as_json(run, table):
     assert [one["depth"] for one in found["enough"]] == [2, 3, 4]
 
 
+def test_files(run, table, tmp_path):
+    code, text, err = run("accuracy", table / "wide.csv", "-t", "y", "--depth", 2, 3, "--out", tmp_path / "new")
+    assert (code, err) == (0, "")
+    assert "Written to" in text
+    networks = pd.read_csv(tmp_path / "new" / "networks.csv")
+    found = json.loads((tmp_path / "new" / "accuracy.json").read_text())
+    assert networks.to_dict("records") == [pytest.approx(row) for row in found["networks"]]
+    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["accuracy.json", "networks.csv"]
+
+
+def test_files_that_cannot_be_written(run, table, tmp_path):
+    (tmp_path / "taken").touch()
+    code, _, err = run("accuracy", table / "wide.csv", "-t", "y", "--out", tmp_path / "taken")
+    assert code == 2
+    assert err.startswith("lassoflow: --out: ")
+
+
 def test_where_there_is_nothing_to_bound(run, table):
     code, text, err = run("accuracy", table / "tall.csv", "-t", "y")
     assert (code, err) == (0, "")

@@ -11,7 +11,8 @@ import pytest
 from scipy.optimize import linprog
 
 import lassoflow as lf
-from lassoflow.figures import FIGURES, Reproduction, as_csv
+from lassoflow.archive import as_csv
+from lassoflow.figures import FIGURES, Reproduction
 from lassoflow.figures.berthier_paths import SCALE, instances
 from lassoflow.figures.reproduction import lasso_gap, lasso_value, listed, slope, stacked, without_mean
 from lassoflow.figures.saddles import SCALES
@@ -19,7 +20,8 @@ from lassoflow.figures.zhao_jumps import JUMPS, SADDLES
 
 NAMES = (
     "berthier_paths", "berthier_monotone", "saddles", "zhao_jumps", "zhao_layers", "depth_ladder", "vaskevicius",
-    "layer_rates", "step_size", "l1_rates", "kernel_to_rich",
+    "layer_rates", "step_size", "l1_rates", "tightness",
+    "realistic_scales", "kernel_to_rich",
 )  # fmt: skip
 
 
@@ -274,3 +276,23 @@ def test_step_size():
     assert numbers["GD_largest_step"] > 1.5 * numbers["flow"]
     # the reason published: the fall of the effective scale is nearly uniform for SGD, concentrated for GD
     assert numbers["SGD_gain_on_over_off"] < 2.0 < numbers["GD_gain_on_over_off"]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_tightness(seed):
+    one = made("tightness", seed)
+    upper, lower = one.data["bounds"]["upper"], one.data["bounds"]["lower"]
+    assert (upper >= 1.0).all()
+    assert (lower <= 1.0).all()
+    for depth in (2, 3, 4):
+        assert 1.0 <= one.numbers[f"upper_equal_{depth}"] <= 1.02
+        assert one.numbers[f"upper_unequal_{depth}"] > 1.05
+        assert abs(one.numbers[f"limit_unequal_{depth}"] - 1.0) < 0.02
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_realistic_scales(seed):
+    table = made("realistic_scales", seed).data["errors"]
+    error = table["error"].reshape(4, -1)
+    assert (np.diff(error[0]) > 0).all()  # a larger scale is a larger error, at depth 2
+    assert error[1, 0] < error[0, 0]  # and depth 3 is better from the same small scale

@@ -30,7 +30,7 @@ from lassoflow.checks import Certificate
 from lassoflow.descent import gradient_descent
 from lassoflow.figures import FIGURES
 from lassoflow.flow import gradient_flow
-from lassoflow.jobs import CompareJob, Job, PathJob, TrainJob
+from lassoflow.jobs import CompareJob, Job, PathJob, TrainJob, writing
 from lassoflow.network import Network
 from lassoflow.outcome import Result, knots, picture, show, summarise
 from lassoflow.path import Path
@@ -51,7 +51,7 @@ _WALKS = {"lasso": lasso_path, "flow": limit_flow}
 def _run(job: Job) -> None:
     table = read_table(job.data, job.target, job.one_hot, job.drop_missing, job.weights, job.ignore or ())
     if job.out is not None:
-        with _writing(job.out):
+        with writing(job.out):
             check_folder(job.out, job.files)
     result = _compute(job, table)
     summary = summarise(result)
@@ -59,7 +59,7 @@ def _run(job: Job) -> None:
     if job.out is not None:
         tables = [knots(path) for path in result.paths.values()]
         contents = dict(zip(job.files, [picture(result), *tables, f"{text}\n".encode()], strict=True))
-        with _writing(job.out):
+        with writing(job.out):
             write_files(job.out, contents)
     if job.as_json:
         print(text)
@@ -171,14 +171,6 @@ def _bar(what: str, total: int | None) -> Iterator[Callable[..., object] | None]
         yield functools.partial(bar.update, bar.add_task(what, total=total))
 
 
-@contextmanager
-def _writing(folder: FilePath) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ValueError(f"--out: {str(folder)!r} cannot be written: {error.strerror}.") from None
-
-
 def _reproduce(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A figure; without one they are listed.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Smaller or fewer runs.")] = False,
@@ -192,12 +184,12 @@ def _reproduce(
         return
     if name not in FIGURES:
         raise ValueError(f"NAME must be one of {', '.join(FIGURES)}; got {name!r}.")
-    with _writing(out):
+    with writing(out):
         check_folder(out, [f"{name}.png", f"{name}.txt"])
     with _waiting(f"computing {name}"):
         made = FIGURES[name].run(quick, seed)
         files = made.files(name)
-    with _writing(out):
+    with writing(out):
         write_files(out, files)
     print(made.sentence[0].upper() + made.sentence[1:])
     print(f"Written to {out}: {', '.join(files)}")

@@ -7,13 +7,15 @@ import json
 import math
 import sys
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from pathlib import Path as FilePath
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
 from lassoflow.accuracy import accuracy_bounds, log_distance, scale_for_accuracy
-from lassoflow.archive import strict
+from lassoflow.archive import as_csv, check_folder, strict, write_files
 from lassoflow.endpoint import flow_endpoint, min_l1
+from lassoflow.jobs import writing
 from lassoflow.network import PowerNetwork
 from lassoflow.null_space import null_space_constants
 from lassoflow.problem import LeastSquares
@@ -41,6 +43,7 @@ class AccuracyJob:
     scale: Annotated[list[float] | None, typer.Option(help="Scales, 1e-2 1e-4 1e-8 if not given.")] = None
     error: Annotated[float, typer.Option(help="Share of the l1 norm to find a scale for.")] = 0.01
     time_limit: Annotated[float, typer.Option(min=0, help="Seconds for the null-space constants.")] = 10.0
+    out: Annotated[FilePath | None, typer.Option("--out", "-o", metavar="DIR", help="Write files there.")] = None
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON and nothing else.")] = False
     penalty_factor: Annotated[Literal["std", "none"], typer.Option(help="Standardise the columns, or not.")] = "std"
     no_intercept: Annotated[bool, typer.Option("--no-intercept", help="Fit no intercept.")] = False
@@ -48,6 +51,8 @@ class AccuracyJob:
     one_hot: Annotated[bool, typer.Option("--one-hot", help="Make 0/1 columns of columns of text.")] = False
     drop_missing: Annotated[bool, typer.Option("--drop-missing", help="Drop rows with missing values.")] = False
     ignore: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave out; may be repeated.")] = None
+
+    files: ClassVar = ["networks.csv", "accuracy.json"]
 
 
 def spread(arguments: list[str]) -> list[str]:
@@ -71,7 +76,7 @@ def _is_number(word: str) -> bool:
 
 
 def run(job: AccuracyJob) -> None:
-    """Compute and print."""
+    """Compute, write and print."""
     table = read_table(job.data, job.target, job.one_hot, job.drop_missing, job.weights, job.ignore or ())
     problem = LeastSquares(table.to_frame(), table.y, table.sample_weight, fit_intercept=not job.no_intercept)
     if job.penalty_factor == "std":
@@ -83,11 +88,21 @@ def run(job: AccuracyJob) -> None:
             raise ValueError(f"--scale: numbers between 0 and 1; got {scale:g}.")
     if not job.error > 0:
         raise ValueError(f"--error: a positive number; got {job.error:g}.")
+    if job.out is not None:
+        with writing(job.out):
+            check_folder(job.out, job.files)
     found = closeness(problem, job.depth or [2, 3, 4], scales, job.error, job.time_limit)
+    text = json.dumps(strict(found), indent=2, allow_nan=False)
+    if job.out is not None:
+        networks = as_csv({key: [row[key] for row in found["networks"]] for key in found["networks"][0]})
+        with writing(job.out):
+            write_files(job.out, dict(zip(job.files, [networks, f"{text}\n".encode()], strict=True)))
     if job.as_json:
-        print(json.dumps(strict(found), indent=2, allow_nan=False))
+        print(text)
     else:
         _show(job, found, problem)
+        if job.out is not None:
+            print(f"\nWritten to {job.out}: {', '.join(job.files)}")
 
 
 def closeness(

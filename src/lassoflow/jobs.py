@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Annotated, ClassVar, Literal
@@ -17,6 +19,15 @@ try:
     import typer
 except ImportError:  # main says so; annotations are strings until typer reads them
     typer = None  # type: ignore[assignment]
+
+
+@contextmanager
+def writing(folder: FilePath) -> Iterator[None]:
+    """What fails to be written is the fault of ``--out``."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(f"--out: {str(folder)!r} cannot be written: {error.strerror}.") from None
 
 
 @dataclass(frozen=True)

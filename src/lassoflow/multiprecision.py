@@ -137,8 +137,9 @@ class _Equations:
     @property
     def bits_needed(self) -> int:
         """Enough for light rows not to drown in the rounding of heavy ones."""
-        tops = [_exponent(row) for row in self._terms(self._coefficients(self._all(self.theta))[0])]
-        tops = [top for top in tops if top is not None]
+        x, _ = self._coefficients(self._all(self.theta))
+        found = [_exponent(row) for row in self._terms(x)]
+        tops = [top for top in found if top is not None]
         return _BITS + int(_PER_BIT * (max(tops, default=0) - min(tops, default=0)))
 
     def _all(self, basic: list[arb]) -> list[arb]:

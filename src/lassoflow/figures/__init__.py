@@ -17,13 +17,15 @@ from lassoflow.figures import (
     kernel_to_rich,
     l1_rates,
     layer_rates,
+    realistic_scales,
     saddles,
     step_size,
+    tightness,
     vaskevicius,
     zhao_jumps,
     zhao_layers,
 )
-from lassoflow.figures.reproduction import Figure, Reproduction, as_csv
+from lassoflow.figures.reproduction import Figure, Reproduction
 
 FIGURES: dict[str, Figure] = {
     module.FIGURE.name: module.FIGURE
@@ -38,9 +40,11 @@ FIGURES: dict[str, Figure] = {
         layer_rates,
         step_size,
         l1_rates,
+        tightness,
+        realistic_scales,
         kernel_to_rich,
     )
 }
 """All figures by name, in the order of the documentation."""
 
-__all__ = ["FIGURES", "Figure", "Reproduction", "as_csv"]
+__all__ = ["FIGURES", "Figure", "Reproduction"]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lassoflow.archive import as_csv
 from lassoflow.arrays import Floats
 from lassoflow.objective import objective_gap
 from lassoflow.path import Path
@@ -94,15 +94,6 @@ class Figure(NamedTuple):
     title: str
     paper: str
     run: Callable[[bool, int], Reproduction]
-
-
-def as_csv(table: Mapping[str, ArrayLike]) -> bytes:
-    """A table as CSV with a head; numbers are written so that they can be read back exactly."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(table)
-    writer.writerows(zip(*(np.asarray(column).tolist() for column in table.values()), strict=True))
-    return stream.getvalue().encode()
 
 
 def numbered(name: str, values: Floats) -> Table:
