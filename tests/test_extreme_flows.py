@@ -57,3 +57,12 @@ def test_one_branch_follows_coefficients_far_below_the_scale(weight_decay):
     assert lf.certify(flow).holds
     lasso = lf.lasso_path(problem, positive=True, weight_decay=weight_decay)
     assert abs(flow.end - lasso.instantaneous().end).max() <= 1e-5 * 1e-150
+
+
+def test_layers_with_nothing_to_fit_come_to_rest():
+    rng = np.random.default_rng(32)
+    problem = lf.LeastSquares(rng.standard_normal((10, 5)), np.zeros(10))
+    for seed in range(20):
+        directions = np.random.default_rng(seed).uniform(0.3, 2.0, (3, 5))
+        flow = lf.gradient_flow(problem, lf.LayeredNetwork(directions, 0.13))
+        assert abs(flow.end).max() <= 1e-6 * 0.13

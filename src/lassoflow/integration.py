@@ -27,6 +27,8 @@ _WIDE = 1.5
 """Active coordinates per sample from which on the steps solve in the samples."""
 _LOCAL = 1.5
 """Error allowed in a step over rtol: flows are contractive, and what is left in the end is a few rtol inside a jump."""
+_REST = 1e-10
+"""Share of the fastest dual at the start below which none moves."""
 _LOST = 1e-3
 """Share of rtol that rounding of the gaps may take."""
 _LEAVE = 0.01
@@ -96,11 +98,13 @@ class Integration:
         n, d = problem.design.shape
         self.problem, self.branches, self.rtol = problem, branches, rtol
         self.r = problem.design.rmatvec(problem.target / n)
-        self.start = float(np.abs(branches.coef(branches.gaps(np.zeros(d)))).max())
+        start = branches.coef(branches.gaps(np.zeros(d)))
+        self.start = float(np.abs(start).max())
         """The largest coefficient at the start."""
         self.size = problem.largest_single_fit or self.start or 1.0
         """The largest coefficient of a fit on a single column; that of the start where y or X is zero."""
         self.fastest = float(np.abs(self.r).max(initial=0.0))
+        self.least_rate = _REST * (self.fastest or float(np.abs(self._gradient_of(start)).max(initial=0.0)))
         log_size = math.log(self.size)
         log_small, power = log_size + math.log(_SMALL * rtol), branches.power
         if power < np.inf:  # tails are heavy: what is left out on the way adds up, over the width of a jump
@@ -194,7 +198,7 @@ class Integration:
         frozen[index] = 0.0
         gram, others = self._products(index, sign, -self._gradient_of(frozen))
         limits = stepping.Limits(
-            _LOCAL * self.rtol, self.size, self.threshold, self._leave(), self.steepest, 1e-10 * self.fastest
+            _LOCAL * self.rtol, self.size, self.threshold, self._leave(), self.steepest, self.least_rate
         )
         maps, found, r = b.on(index, limits.leave, 1e-20 * self.size), [], sign * self.r[index]
         gap, z, why = active.gap, sign * self.z[index], stepping.FULL
