@@ -304,6 +304,6 @@ def _two_by_two(a: float, b: float, share: float, below: float) -> Floats:
 
 def _eigenvalues(block: Floats, n_zeros: int) -> Floats:
     """Ascending eigenvalues of which so many are known to vanish: those nearest to zero."""
-    values: Floats = np.linalg.eigvalsh(block)
+    values = np.asarray(np.linalg.eigvalsh(block), dtype=np.float64)
     values[np.argsort(np.abs(values))[:n_zeros]] = 0.0
     return np.sort(values)

@@ -1,8 +1,9 @@
 """One singular direction of a regularised deep linear network: the scalar equation and its roots.
 
 With ``sigma`` the common singular value of the balanced layers ``sqrt(lambda_l) W_l``, lambda the product of their
-weight decays and y a singular value of the target, the loss is ``phi(sigma) = (sigma^L / sqrt(lambda) - y)^2 + L sigma^2``,
-and ``phi' = 0`` at 0 and where ``sigma^(2L-2) - sqrt(lambda) y sigma^(L-2) + lambda = 0`` (docs, section 13).
+weight decays and y a singular value of the target, the loss is
+``phi(sigma) = (sigma^L / sqrt(lambda) - y)^2 + L sigma^2``, and ``phi' = 0`` at 0 and where
+``sigma^(2L-2) - sqrt(lambda) y sigma^(L-2) + lambda = 0`` (docs, section 13).
 
 All is computed in fifty digits with exponents of any size and rounded once: products of weight decays leave the range
 of floats at once, and the two roots are nearly double where lambda is nearly critical.
