@@ -16,8 +16,8 @@ from lassoflow.arrays import EPS, Floats
 from lassoflow.factored_loss import FactoredLoss, norm_of
 from lassoflow.inertia import Branches
 
-_SETTLED = 1e-14
-"""Relative gain of a round of polar factors below which they have settled."""
+_SETTLED = 1e-9
+"""Share of the distance that a round of polar factors must gain, else they have settled."""
 _MAX_ROUNDS = 2000
 _ROUNDING = 32.0
 """Times the machine epsilon, and the sizes that are added up: taken off lower bounds."""
@@ -92,10 +92,7 @@ class Frames:
 
     def member(self, inner: list[Floats], turns: list[Floats]) -> list[Floats]:
         """The weights of given frames ``Q_2 .. Q_L`` and turns of the groups."""
-        frames = self._all(inner, turns)
-        return [
-            (after * size) @ before.T for before, after, size in zip(frames[:-1], frames[1:], self.sizes, strict=True)
-        ]
+        return self._product(self._all(inner, turns))
 
     def random(self, widths: tuple[int, ...], rng: np.random.Generator) -> tuple[list[Floats], list[Floats]]:
         """Frames and turns, uniformly distributed."""
@@ -109,7 +106,7 @@ class Frames:
 
     def settle(self, weights: list[Floats], inner: list[Floats], turns: list[Floats]) -> list[Floats]:
         """The member at which polar factors in turn no longer come nearer, each being the best of its frame."""
-        frames, nearest = self._all(inner, turns), -np.inf
+        frames, nearest = self._all(inner, turns), np.inf
         for _ in range(_MAX_ROUNDS):
             for unit in range(1, len(weights)):
                 pull = (weights[unit - 1] @ frames[unit - 1]) * self.sizes[unit - 1]
@@ -123,11 +120,12 @@ class Frames:
                     for (rows, columns), free, turn in zip(self.spans, self.mixed, turns, strict=True)
                 ]
                 frames[0], frames[-1] = self._outer(self.right, turns), self._outer(self.left, turns)
-            overlap = float(sum(np.sum((W @ Q) * (P * s)) for W, Q, P, s in self._links(weights, frames)))
-            if self.exact or overlap <= nearest + _SETTLED * abs(nearest):
+            member = self._product(frames)
+            apart = norm_of([W - M for W, M in zip(weights, member, strict=True)])
+            if self.exact or apart >= (1.0 - _SETTLED) * nearest:
                 break
-            nearest = overlap
-        return [(P * s) @ Q.T for _, Q, P, s in self._links(weights, frames)]
+            nearest = apart
+        return member
 
     def chains(self, weights: list[Floats]) -> Iterator[tuple[list[Floats], list[Floats]]]:
         """Starts that fit frames one after the other, from the first layer on and from the last one back."""
@@ -186,8 +184,9 @@ class Frames:
     def _all(self, inner: list[Floats], turns: list[Floats]) -> list[Floats]:
         return [self._outer(self.right, turns), *inner, self._outer(self.left, turns)]
 
-    def _links(self, weights: list[Floats], frames: list[Floats]) -> Iterator[tuple[Floats, Floats, Floats, Floats]]:
-        return zip(weights, frames[:-1], frames[1:], self.sizes, strict=True)
+    def _product(self, frames: list[Floats]) -> list[Floats]:
+        links = zip(frames[:-1], frames[1:], self.sizes, strict=True)
+        return [(after * size) @ before.T for before, after, size in links]
 
 
 def gradient_bound(loss: FactoredLoss, weights: list[Floats], reach: float) -> float:
