@@ -25,7 +25,7 @@ from lassoflow.arrays import EPS, Floats
 
 FIFTY_DIGITS = Context(prec=50, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _CONVERGED = Decimal("1e-30")
-"""Relative step at which Newton's method has long been quadratic."""
+"""Relative step at which Newton's method has long been quadratic; nearer roots than this are one."""
 _MAX_STEPS = 400
 
 RootName = Literal["zero", "small", "double", "large"]
@@ -185,7 +185,7 @@ def scalar_roots(y: float, lam: float | Decimal, depth: int, rtol: float = EPS) 
     with localcontext(FIFTY_DIGITS):
         size, product = Decimal(float(y)), Decimal(lam)
         ratio = size / critical_value(product, depth)
-        if abs(ratio - 1) <= Decimal(rtol):
+        if abs(ratio - 1) <= max(Decimal(rtol), _CONVERGED):
             size = critical_value(product, depth)
             names: tuple[RootName, ...] = ("double",) if depth > 2 else ()
         else:
