@@ -222,7 +222,7 @@ def gradient_bound(loss: FactoredLoss, weights: list[Floats], reach: float) -> f
     couplings = [[scale * np.prod(np.delete(far, [j, k])) * (j != k) for j in layers] for k in layers]
     steepness = 2.0 * np.sum(others**2) + 2.0 * error * np.linalg.norm(couplings, 2) + 2.0 * loss.weight_decay.max()
     sizes = others * (scale * np.prod(far) + np.linalg.norm(loss.target)) + loss.weight_decay * far
-    rounding = _ROUNDING * EPS * max(loss.widths) * float(np.linalg.norm(sizes))
+    rounding = _ROUNDING * EPS * max(loss.widths) * float(np.sum(sizes))
     return max(0.0, (norm_of(loss.gradient(weights)) - rounding) / float(steepness))
 
 

@@ -20,10 +20,10 @@ def gradient(weights, Y, decay, X=None):
     """By the definition, layer by layer; also at complex weights."""
     misfit = (product(weights) - Y) if X is None else (product(weights) @ X - Y) @ X.T
     found = []
-    for l, W in enumerate(weights):
-        before = product([np.eye(weights[0].shape[1]), *weights[:l]])
-        after = product([np.eye(W.shape[0]), *weights[l + 1 :]])
-        found.append(2 * after.T @ misfit @ before.T + 2 * decay[l] * W)
+    for layer, W in enumerate(weights):
+        before = product([np.eye(weights[0].shape[1]), *weights[:layer]])
+        after = product([np.eye(W.shape[0]), *weights[layer + 1 :]])
+        found.append(2 * after.T @ misfit @ before.T + 2 * decay[layer] * W)
     return found
 
 
@@ -41,7 +41,7 @@ def hessian(weights, Y, decay, X=None):
     """Exact to rounding: the gradient is a polynomial, and a complex step has no difference to cancel."""
     widths = (weights[0].shape[1], *(W.shape[0] for W in weights))
     point = flat(weights)
-    step = 1e-100 * (np.abs(point).max() or 1.0)
+    step = 1e-100 * max(np.abs(point).max(), 1e-100)
     columns = []
     for j in range(point.size):
         moved = point.astype(complex)
@@ -84,7 +84,9 @@ def some(rng, classes, n):
 
 
 def norm(layers):
-    return float(np.linalg.norm(flat(layers)))
+    entries = np.abs(flat(layers))
+    largest = entries.max() or 1.0
+    return float(largest * np.linalg.norm(entries / largest))
 
 
 def near(rng, layers, size):
