@@ -41,7 +41,8 @@ def hessian(weights, Y, decay, X=None):
     """Exact to rounding: the gradient is a polynomial, and a complex step has no difference to cancel."""
     widths = (weights[0].shape[1], *(W.shape[0] for W in weights))
     point = flat(weights)
-    step = 1e-100 * max(np.abs(point).max(), 1e-100)
+    unit = np.max(decay) ** (1 / (2 * len(weights) - 2))  # of weights, as all is scaled
+    step = 1e-60 * max(np.abs(point).max(), unit)
     columns = []
     for j in range(point.size):
         moved = point.astype(complex)

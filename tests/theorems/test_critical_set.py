@@ -1,4 +1,4 @@
-"""The critical set of regularised deep linear networks: its members, their kinds and inertia, and that there are no others.
+"""The critical set of regularised deep linear networks: its members, their kinds and inertia, and no others.
 
 Chen, Jiang & Wang 2025 (arXiv 2502.11152, abstract); derived, see docs, section 13.
 """

@@ -84,7 +84,7 @@ def settled(problem, W, inverse):
 
 
 def test_which_classes_fail():
-    """Depth 2: rank below the hidden width and a critical value; beyond: an active double root. lambda_global is harmless."""
+    """Depth 2: rank below the hidden width and a critical value at zero; beyond: an active double root."""
     for hidden, fail in ((1, {0: True, 1: False}), (2, {0: True, 1: True})):
         problem = lf.DeepLinear(np.diag([2.0, 1.0]), [hidden], 1.0)
         assert {each.rank: not each.error_bound().holds for each in problem.critical_points()} == fail
