@@ -10,10 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg as sla
 
 from lassoflow.arrays import Floats, Ints
 from lassoflow.directions import Directions
 from lassoflow.scalar_landscape import ScalarRoot
+
+_LONG = 1e5
+"""Squared length, over the rest of a block, from which on a direction is split off."""
 
 
 @dataclass(frozen=True)
@@ -194,9 +198,9 @@ def own_block(decay: Floats, root: ScalarRoot) -> Floats:
     >>> own_block(np.array([1.0, 1.0]), scalar_roots(3.0, 1.0, depth=2)[1])
     array([4., 8.])
     """
-    roots = np.sqrt(decay)
-    block = 4.0 * np.diag(decay) + 2.0 * (root.beta - 1.0) * np.outer(roots, roots)
-    return _eigenvalues(block, int(root.name == "double"))
+    roots, gain = np.sqrt(decay), 2.0 * (root.beta - 1.0)
+    base = 4.0 * np.diag(decay) + min(gain, 0.0) * np.outer(roots, roots)
+    return _eigenvalues(base, np.sqrt(max(gain, 0.0)) * roots[:, None], int(root.name == "double"))
 
 
 def pair_block(decay: Floats, one: Active, two: Active) -> Floats:
@@ -228,14 +232,13 @@ def pair_block(decay: Floats, one: Active, two: Active) -> Floats:
     there, back = u ** (depth - layer) * v ** (layer - 1), v ** (depth - layer) * u ** (layer - 1)
     apart = layer[:, None] - layer[None, :]
     turned = np.where(apart > 0, (v / u) ** (apart - 1.0), (v / u) ** (apart + 1.0)) * (apart != 0)
-    block = np.block([
-        [np.outer(there, there) + np.eye(depth), -turned],
-        [-turned.T, np.outer(back, back) + np.eye(depth)],
-    ])  # fmt: skip
-    roots = np.sqrt(np.tile(decay, 2))
+    identity, none = np.eye(depth), np.zeros(depth)
+    roots = np.sqrt(2.0 * np.tile(decay, 2))
+    base = roots[:, None] * np.block([[identity, -turned], [-turned.T, identity]]) * roots
+    spikes = roots[:, None] * np.column_stack([np.append(there, none), np.append(none, back)])
     # rotations of the frame between two layers; of both outer frames together, where the values are equal
     turns_together = one.group == two.group and (one.root.name != two.root.name or one.root.name == "double")
-    return _eigenvalues(2.0 * roots[:, None] * block * roots, depth - 1 + int(turns_together))
+    return _eigenvalues(base, spikes, depth - 1 + int(turns_together))
 
 
 def swap_block(directions: Directions, inactive: int, active: Active) -> Floats:
@@ -302,8 +305,23 @@ def _two_by_two(a: float, b: float, share: float, below: float) -> Floats:
     return np.array([a * (b / large) * below, large])
 
 
-def _eigenvalues(block: Floats, n_zeros: int) -> Floats:
-    """Ascending eigenvalues of which so many are known to vanish: those nearest to zero."""
-    values = np.asarray(np.linalg.eigvalsh(block), dtype=np.float64)
+def _eigenvalues(base: Floats, spikes: Floats, n_zeros: int) -> Floats:
+    """Ascending eigenvalues of ``base + spikes spikes'``, the columns orthogonal; so many are known to vanish.
+
+    Long spikes are split off by a Schur complement, to first order in the eigenvalue: small ones would be lost in
+    the rounding of large ones, and the remainder is of the order of the cube of base over spikes.
+    """
+    whole = np.linalg.eigvalsh(base + spikes @ spikes.T)
+    long = (spikes**2).sum(axis=0) > _LONG * np.abs(base).max()
+    if long.any():
+        n_long = int(long.sum())
+        frame, upper = np.linalg.qr(spikes[:, long], mode="complete")
+        turned = frame.T @ (base + spikes[:, ~long] @ spikes[:, ~long].T) @ frame
+        turned[:n_long, :n_long] += upper[:n_long] @ upper[:n_long].T
+        carried = np.linalg.solve(turned[:n_long, :n_long], turned[:n_long, n_long:])
+        small = turned[n_long:, n_long:] - turned[n_long:, :n_long] @ carried
+        mass = np.eye(len(small)) + carried.T @ carried
+        whole[: len(small)] = sla.eigh(small, mass, eigvals_only=True)
+    values = np.asarray(whole, dtype=np.float64)
     values[np.argsort(np.abs(values))[:n_zeros]] = 0.0
     return np.sort(values)
