@@ -249,6 +249,7 @@ Y = [[1.0, 0.0], [0.0, 2.0]]
         (lambda: lf.DeepLinear(Y, [2], 0.1).loss([np.eye(2)]), "weights must be a list of 2 layers; got 1"),
         (lambda: lf.DeepLinear(Y, [2], 0.1).gradient([np.eye(2), np.eye(3)]), r"weights\[1\] must have shape \(2, 2\)"),
         (lambda: lf.DeepLinear(Y, [3], 0.1).nearest([np.eye(2)] * 2), r"weights\[0\] must have shape \(3, 2\)"),
+        (lambda: lf.DeepLinear(Y, [2], 0.1).nearest([np.eye(2), np.nan * np.eye(2)]), r"weights\[1\] must be finite"),
         (
             lambda: lf.DeepLinear(Y, [2], 0.1).hessian_vector_product([np.eye(2)] * 2, [np.eye(3)] * 2),
             r"directions\[0\] must have shape",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import lassoflow as lf
-from lassoflow.inertia import Active, own_block, pair_block
+from lassoflow.hessian_blocks import Active, own_block, pair_block
 
 
 def exact_own(decay, beta):

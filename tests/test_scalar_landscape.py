@@ -3,12 +3,13 @@
 import mpmath as mp
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import lassoflow as lf
 
 DEPTHS = st.integers(2, 9)
+UNTIMED = settings(deadline=None)
 
 
 def bracketed(y, lam, depth, name):
@@ -37,6 +38,7 @@ def in_range(*values):
     return all(1e-290 < abs(value) < 1e300 for value in values)
 
 
+@UNTIMED
 @given(DEPTHS, st.floats(-280, 280), st.floats(-30, 0.5), st.floats(-12, -1), st.booleans())
 def test_roots_to_an_ulp(depth, log_y, log_share, log_margin, close):
     with mp.workdps(70):
@@ -64,6 +66,7 @@ def test_roots_to_an_ulp(depth, log_y, log_share, log_margin, close):
                     assert ulps(getattr(root, name), value) <= 1.0, name
 
 
+@UNTIMED
 @given(DEPTHS, st.floats(1e-20, 1e20))
 def test_the_double_root_in_closed_form(depth, y):
     lam = lf.lambda_critical(y, depth)
@@ -81,6 +84,7 @@ def test_the_double_root_in_closed_form(depth, y):
     assert (len(above), len(below)) == (1, 3)
 
 
+@UNTIMED
 @given(DEPTHS, st.floats(1e-20, 1e20))
 def test_the_global_minimiser_jumps(depth, y):
     lam = lf.lambda_global(y, depth)
@@ -95,6 +99,7 @@ def test_the_global_minimiser_jumps(depth, y):
     assert lf.scalar_roots(y, lam, depth)[2].product == pytest.approx(y * (depth - 2) / (depth - 1), rel=1e-13)
 
 
+@UNTIMED
 @given(DEPTHS, st.floats(0.01, 100), st.floats(1e-6, 2), st.integers(-25, 25))
 def test_scaling(depth, y, share, power):
     """``y -> c y`` with ``lam -> c^(2L-2) lam``, c a power of two: not a digit changes."""

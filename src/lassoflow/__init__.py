@@ -3,7 +3,8 @@
 from lassoflow.accuracy import AccuracyBounds, accuracy_bounds, log_distance, scale_for_accuracy
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
-from lassoflow.critical import CriticalClass, CriticalSet, ErrorBound
+from lassoflow.critical import CriticalClass, ErrorBound
+from lassoflow.critical_set import CriticalSet
 from lassoflow.deep_linear import DeepLinear
 from lassoflow.descent import gradient_descent
 from lassoflow.display import PathDisplay

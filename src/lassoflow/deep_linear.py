@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lassoflow.arrays import Floats
-from lassoflow.critical import CriticalClass, CriticalSet, ErrorBound
+from lassoflow.critical import CriticalClass, ErrorBound
+from lassoflow.critical_set import CriticalSet
 from lassoflow.directions import Directions, directions_of
 from lassoflow.factored_loss import FactoredLoss, Layers
 from lassoflow.frame_distance import Distance
-from lassoflow.inertia import Active, idle_block, own_block, pair_block, swap_block
+from lassoflow.hessian_blocks import Active, idle_block, own_block, pair_block, swap_block
 
 _DEPENDENT = 1e-12
 """Share of the largest singular value of X below which one counts as zero in whitening."""
@@ -45,7 +46,12 @@ class DeepLinear(FactoredLoss):
     widths : tuple of int
         ``(d_0, ..., d_L)``.
     weight_decay : array of shape (L,)
-    whitener : array of shape (d_0, columns of X), or None
+    target : array of shape (d_L, d_0)
+        Y, or ``Y X' / sqrt(c)``.
+    directions : Directions
+        Its singular values and vectors in groups, their scalar roots, and the singular values at which the weight decay
+        is critical and the global minimiser jumps.
+    whitener : array, or None
         See :meth:`whitened`.
 
     Raises

@@ -37,6 +37,11 @@ class Group:
         """The multiplicity."""
         return self.left.shape[1]
 
+    def loss(self, counts: tuple[int, ...]) -> float:
+        """The part of the loss of these directions, so many of them at each positive root, the others at zero."""
+        active = sum(n * root.value for n, root in zip(counts, self.roots, strict=True))
+        return active + (self.size - sum(counts)) * self.zero.value
+
     @property
     def degenerate(self) -> bool:
         """Whether the weight decay is critical for this value."""

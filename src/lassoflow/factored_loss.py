@@ -190,6 +190,14 @@ class FactoredLoss:
                 raise ValueError(f"{argument}[{layer}] must have shape {shape}; got {W.shape}.")
         return layers
 
+    def read_finite(self, weights: Layers) -> list[Floats]:
+        """L finite arrays of the right shapes."""
+        layers = self.read_layers(weights)
+        for layer, W in enumerate(layers):
+            if not np.isfinite(W).all():
+                raise ValueError(f"weights[{layer}] must be finite.")
+        return layers
+
     def _inputs_of(self, layers: list[Floats]) -> list[Floats]:
         """What every layer receives from scaled unit inputs; the last entry is the output."""
         inputs = [self.input_scale * np.eye(self.widths[0])]
