@@ -18,6 +18,8 @@ from lassoflow.inertia import Branches
 
 Kind = Literal["global minimum", "local minimum", "strict saddle", "non-strict saddle"]
 Counts = tuple[tuple[int, ...], ...]
+_LISTED = 6
+"""How many singular values a description names."""
 
 
 class ErrorBound(NamedTuple):
@@ -58,7 +60,7 @@ class CriticalClass:
     >>> problem = lf.DeepLinear([[3.0, 0.0], [0.0, 2.0]], hidden_widths=[2], weight_decay=1.0)
     >>> best, second, *_ = problem.critical_points()
     >>> best
-    <CriticalClass: global minimum, F = 8, rank 2 (3 large, 2 large)>
+    <CriticalClass: global minimum, F = 8, rank 2 (large: 3, 2)>
     >>> second.kind, second.value, second.index, second.nullity, second.dimension
     ('strict saddle', 9.0, 1, 1, 1)
     >>> second.spectrum
@@ -82,12 +84,16 @@ class CriticalClass:
 
     @property
     def description(self) -> str:
-        """The rank and which singular values are active, with their roots."""
-        parts = [
-            f"{each.y:.4g} {each.root.name}" + (f" x {each.count}" if each.count > 1 else "")
-            for each in self._branches.active
-        ]
-        return f"rank {self.rank}" + (f" ({', '.join(parts)})" if parts else "")
+        """The rank, and which singular values are active at which root, with their numbers of directions."""
+        parts = []
+        for name in ("large", "double", "small"):
+            at = [each for each in self._branches.active if each.root.name == name]
+            values = [f"{each.y:.4g}" + (f" x {each.count}" if each.count > 1 else "") for each in at]
+            if len(values) > _LISTED:
+                values[_LISTED - 1 :] = [f"{len(values) - _LISTED + 1} more"]
+            if values:
+                parts.append(f"{name}: {', '.join(values)}")
+        return f"rank {self.rank}" + (f" ({'; '.join(parts)})" if parts else "")
 
     @property
     def rank(self) -> int:

@@ -72,9 +72,9 @@ class DeepLinear(FactoredLoss):
     <DeepLinear: 2 layers, widths 2-2-2>
     >>> for each in problem.critical_points():
     ...     print(each)
-    <CriticalClass: global minimum, F = 8, rank 2 (3 large, 2 large)>
-    <CriticalClass: strict saddle, F = 9, rank 1 (3 large)>
-    <CriticalClass: strict saddle, F = 12, rank 1 (2 large)>
+    <CriticalClass: global minimum, F = 8, rank 2 (large: 3, 2)>
+    <CriticalClass: strict saddle, F = 9, rank 1 (large: 3)>
+    <CriticalClass: strict saddle, F = 12, rank 1 (large: 2)>
     <CriticalClass: strict saddle, F = 13, rank 0>
     >>> problem.error_bound()
     ErrorBound(holds=True, reason='The weight decay is critical for no singular value.', margin=1.0, kappa=0.5)
