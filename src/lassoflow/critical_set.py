@@ -107,7 +107,8 @@ class CriticalSet:
             lower = min(lower, max(bound, distance.lower))
             if best is None or distance.upper < best[1].upper:
                 best = (each, distance)
-        assert best is not None  # W = 0 is always a class
+        if best is None:  # W = 0 is always a class
+            raise ArithmeticError("No class of critical points was found.")
         exact = best[1].exact and lower >= best[1].upper
         return best[0], Distance(min(lower, best[1].upper), best[1].upper, exact)
 

@@ -12,7 +12,7 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lassoflow.arrays import Floats
+from lassoflow.arrays import Floats, as_floats
 from lassoflow.critical import CriticalClass, ErrorBound
 from lassoflow.critical_set import CriticalSet
 from lassoflow.directions import Directions, directions_of
@@ -225,8 +225,8 @@ class DeepLinear(FactoredLoss):
 
         Notes
         -----
-        It holds if and only if the weight decay is critical for no singular value: at depth 2 for none of which the
-        manifold leaves a hidden unit to spare. Derived, see docs/theory.md, section 13.
+        It holds if and only if the weight decay is critical for no singular value. Derived, see docs/theory.md,
+        section 13.
 
         Examples
         --------
@@ -248,16 +248,14 @@ def _all_blocks(d: Directions) -> list[Floats]:
     """Eigenvalues of every block that occurs at some class: each depends on two directions at most."""
     decay, hidden = d.weight_decay, d.widths[1:-1]
     branches = [Active(a, group.y, root, 1) for a, group in enumerate(d.groups) for root in group.roots]
-    found = [2.0 * decay]  # at W = 0, but for the coupled directions of depth 2
+    coupled = sum(group.size for group in d.groups)
+    beside = [side for side in (0, -1) if d.widths[side] > coupled]
+    found = [2.0 * decay]  # at W = 0
     if d.depth == 2:
-        shared = sum(group.size for group in d.groups)
-        loose = [side for side in (0, -1) if d.widths[side] > shared]
-        found = [2.0 * decay[loose], *(idle_block(d, a) for a in range(len(d.groups)))]
+        found = [2.0 * decay[beside], *(idle_block(d, a) for a in range(len(d.groups)))]
     for i, one in enumerate(branches):
         found.append(own_block(decay, one.root))
-        gain = 2.0 * (one.root.beta + 1.0)
-        spare = [width - sum(group.size for group in d.groups) for width in (d.widths[0], d.widths[-1])]
-        found += [gain * decay[[side]] for side, n in zip((0, -1), spare, strict=True) if n]
+        found.append(2.0 * (one.root.beta + 1.0) * decay[beside])
         found += [2.0 * (decay[[layer]] + decay[[layer + 1]]) for layer, width in enumerate(hidden) if width > 1]
         found += [swap_block(d, a, one) for a, group in enumerate(d.groups) if a != one.group or group.size > 1]
         if d.capacity > 1:
@@ -267,10 +265,7 @@ def _all_blocks(d: Directions) -> list[Floats]:
 
 
 def _read_matrix(values: ArrayLike, argument: str) -> Floats:
-    try:
-        matrix = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{argument} must be a matrix of real numbers.") from None
+    matrix = as_floats(values, argument)
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"{argument} must be a matrix with rows and columns; got shape {matrix.shape}.")
     if not np.isfinite(matrix).all():
@@ -287,10 +282,7 @@ def _read_widths(values: Sequence[int]) -> tuple[int, ...]:
 
 
 def _read_decay(values: ArrayLike, depth: int) -> Floats:
-    try:
-        decay = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"weight_decay must be a number, or {depth} numbers; got {values!r}.") from None
+    decay = as_floats(values, "weight_decay")
     if decay.shape not in ((), (depth,)):
         raise ValueError(f"weight_decay must be a number, or one for each of {depth} layers; got shape {decay.shape}.")
     if not (np.isfinite(decay) & (decay > 0)).all():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lassoflow.arrays import Floats
+from lassoflow.arrays import Floats, as_floats
 
 Layers = Sequence[Floats]
 
@@ -183,7 +183,7 @@ class FactoredLoss:
         """L arrays of the right shapes; the first that is not is named in the error."""
         if len(weights) != self.depth:
             raise ValueError(f"{argument} must be a list of {self.depth} layers; got {len(weights)}.")
-        layers = [np.asarray(W, dtype=np.float64) for W in weights]
+        layers = [as_floats(W, f"{argument}[{layer}]") for layer, W in enumerate(weights)]
         for layer, W in enumerate(layers):
             shape = (self.widths[layer + 1], self.widths[layer])
             if W.shape != shape:

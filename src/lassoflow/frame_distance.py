@@ -100,10 +100,6 @@ class Frames:
         inner = [_polar(rng.standard_normal((width, rank))) for width in widths[1:-1]]
         return inner, [_polar(rng.standard_normal(_shape(span))) for span in self.spans]
 
-    def identity(self) -> list[Floats]:
-        """Turns that leave everything in place."""
-        return [np.eye(*_shape(span)) for span in self.spans]
-
     def settle(self, weights: list[Floats], inner: list[Floats], turns: list[Floats]) -> list[Floats]:
         """The member at which polar factors in turn no longer come nearer, each being the best of its frame."""
         frames, nearest = self._all(inner, turns), np.inf
