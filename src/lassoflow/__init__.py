@@ -3,10 +3,14 @@
 from lassoflow.accuracy import AccuracyBounds, accuracy_bounds, log_distance, scale_for_accuracy
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
+from lassoflow.critical import CriticalClass, ErrorBound
+from lassoflow.critical_set import CriticalSet
+from lassoflow.deep_linear import DeepLinear
 from lassoflow.descent import gradient_descent
 from lassoflow.display import PathDisplay
 from lassoflow.endpoint import Endpoint, flow_endpoint, min_l1
 from lassoflow.flow import gradient_flow
+from lassoflow.frame_distance import Distance
 from lassoflow.layered import LayeredNetwork
 from lassoflow.monotonicity import monotone_by_design, monotone_until
 from lassoflow.network import PowerNetwork, ProductNetwork, SquareNetwork
@@ -14,6 +18,7 @@ from lassoflow.null_space import NullSpaceConstants, null_space_constants
 from lassoflow.optimality import duality_gap, kkt_violation
 from lassoflow.path import Path, load
 from lassoflow.problem import LeastSquares
+from lassoflow.scalar_landscape import ScalarRoot, lambda_critical, lambda_global, scalar_roots
 from lassoflow.walk import lasso_path, limit_flow
 
 __version__ = "0.1.0"
@@ -21,7 +26,12 @@ __version__ = "0.1.0"
 __all__ = [
     "AccuracyBounds",
     "Certificate",
+    "CriticalClass",
+    "CriticalSet",
+    "DeepLinear",
+    "Distance",
     "Endpoint",
+    "ErrorBound",
     "LayeredNetwork",
     "LeastSquares",
     "NullSpaceConstants",
@@ -29,6 +39,7 @@ __all__ = [
     "PathDisplay",
     "PowerNetwork",
     "ProductNetwork",
+    "ScalarRoot",
     "SquareNetwork",
     "accuracy_bounds",
     "certify",
@@ -38,6 +49,8 @@ __all__ = [
     "gradient_descent",
     "gradient_flow",
     "kkt_violation",
+    "lambda_critical",
+    "lambda_global",
     "lasso_path",
     "limit_flow",
     "load",
@@ -46,5 +59,6 @@ __all__ = [
     "monotone_by_design",
     "monotone_until",
     "null_space_constants",
+    "scalar_roots",
     "scale_for_accuracy",
 ]
