@@ -3,6 +3,7 @@
 from lassoflow.accuracy import AccuracyBounds, accuracy_bounds, log_distance, scale_for_accuracy
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
+from lassoflow.convex import Huber, Logistic, Poisson
 from lassoflow.critical import CriticalClass, ErrorBound
 from lassoflow.critical_set import CriticalSet
 from lassoflow.deep_linear import DeepLinear
@@ -32,11 +33,14 @@ __all__ = [
     "Distance",
     "Endpoint",
     "ErrorBound",
+    "Huber",
     "LayeredNetwork",
     "LeastSquares",
+    "Logistic",
     "NullSpaceConstants",
     "Path",
     "PathDisplay",
+    "Poisson",
     "PowerNetwork",
     "ProductNetwork",
     "ScalarRoot",

@@ -74,7 +74,7 @@ def certify(path: Path, s: ArrayLike | None = None) -> Certificate:
     The lasso satisfies its optimality conditions; it is monotone at every s.
     """
     path = path.averaged() if path.law == "lasso" else path.instantaneous()
-    path.require_problem("a certificate")
+    problem = path.require_data("a certificate")
     if isinstance(path.curve, Decayed):
         return _certify_decayed(path, path.curve)
     if isinstance(path.curve, Vanishing):
@@ -86,12 +86,16 @@ def certify(path: Path, s: ArrayLike | None = None) -> Certificate:
     times = _sample(path) if s is None else np.asarray(s, dtype=np.float64).ravel()
     if s is not None and not times.size:
         raise ValueError("s must hold at least one time to check.")
-    checks = (*_law_checks(path, times), _monotone_check(path))
+    checks = tuple(_law_checks(path, times))
     obeys = "satisfies" if all(check.holds is not False for check in checks) else "VIOLATES"
+    none = np.zeros(0)
+    if not isinstance(problem, LeastSquares):
+        summary = f"{path.name.capitalize()} {obeys} its optimality conditions."
+        return Certificate(f"Certificate of {path!r}", summary, _UNITS, checks, none, none, none)
+    checks = (*checks, _monotone_check(path))
     until = checks[-1].value
     monotone = "at every s" if until == np.inf else f"up to s = {min(until, path.domain[1]):.4g}"
     summary = f"{path.name.capitalize()} {obeys} its optimality conditions; it is monotone {monotone}."
-    none = np.zeros(0)
     return Certificate(f"Certificate of {path!r}", summary, _UNITS, checks, none, none, none)
 
 
@@ -399,7 +403,7 @@ def _common_problem(flow: Path, lasso: Path) -> LeastSquares:
         raise ValueError(f"compare takes a flow and then a lasso path; got {flow.name} and {lasso.name}.")
     if not flow.box.equals(lasso.box):
         raise ValueError("The two paths have different penalty factors or weight decay; they cannot be compared.")
-    problem = flow.problem or lasso.require_problem("a comparison")
+    problem = (flow if flow.problem else lasso).require_problem("a comparison")
     other = lasso.problem or problem
     if other is not problem and not (
         other.units == problem.units

@@ -35,8 +35,9 @@ from lassoflow.network import Network
 from lassoflow.outcome import Result, knots, picture, show, summarise
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
+from lassoflow.record import Progress
 from lassoflow.tables import Table, read_table
-from lassoflow.walk import Progress, beside, lasso_path, limit_flow
+from lassoflow.walk import beside, lasso_path, limit_flow
 
 try:
     import rich.console

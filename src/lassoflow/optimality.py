@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from lassoflow.arrays import DUST, EPS, Floats
 from lassoflow.box import Box
 from lassoflow.path import Path
-from lassoflow.problem import LeastSquares
+from lassoflow.problem import Problem
 
 EXACT = 1e-10
 """Relative violation up to which an exact path counts as exact."""
@@ -31,12 +31,12 @@ def kkt_violation(path: Path, s: ArrayLike) -> Floats:
     array([ True,  True,  True])
     """
     times = np.asarray(s, dtype=np.float64)
-    problem, flat = path.require_problem("a certificate"), times.ravel()
+    problem, flat = path.require_data("a certificate"), times.ravel()
     per_norm, lambda_max = _unit_columns(problem)
     if not flat.size or not lambda_max:
         return np.zeros(times.shape)
     average, flow = path.average(flat), path.instantaneous()(flat)
-    slope = -problem.gradient(average)
+    slope = path.dual_rate(flat)
     violation = _off_face(average if path.law == "lasso" else flow, slope, pressure(path.box, flat))
     if path.law == "flow":  # then the dual must rest on its face: it moves with -gradient - decay there
         moving = np.abs(-problem.gradient(flow) - np.sign(flow) * path.box.decay)
@@ -58,7 +58,7 @@ def kkt_rounding(path: Path, s: ArrayLike) -> Floats:
     True
     """
     times = np.asarray(s, dtype=np.float64)
-    problem = path.require_problem("a certificate")
+    problem = path.require_data("a certificate")
     lambda_max = _unit_columns(problem)[1]
     scale = np.linalg.norm(problem.target) / problem.n_samples / lambda_max if lambda_max else 0.0
     return scale * _gradient_rounding(path, times)
@@ -80,19 +80,19 @@ def gap_rounding(path: Path, s: ArrayLike) -> Floats:
 
 def _gradient_rounding(path: Path, s: Floats) -> Floats:
     """Rounding of ``X_j'R / n``, over ``|X_j| |y| / n``."""
-    n = path.require_problem("a certificate").n_samples
+    n = path.require_data("a certificate").n_samples
     return 8 * EPS * math.sqrt(max(n, 16)) * _growth(path, s)
 
 
 def _growth(path: Path, s: Floats) -> Floats:
     """``1 + sum_j |X_j| |x_j| / |y|``: how much larger than y the numbers are that a residual is made of."""
-    problem, flat = path.require_problem("a certificate"), s.ravel()
+    problem, flat = path.require_data("a certificate"), s.ravel()
     coef = np.maximum(np.abs(path.average(flat)), np.abs(path.instantaneous()(flat)))
     size, energy = problem.units.working_coef(coef) @ problem.design.norms, np.linalg.norm(problem.target)
     return np.reshape(1.0 + size / (energy or 1.0), s.shape)
 
 
-def _unit_columns(problem: LeastSquares) -> tuple[Floats, float]:
+def _unit_columns(problem: Problem) -> tuple[Floats, float]:
     """One over the norm of each column, 0 for an empty one, and the lambda_max of columns so scaled; working units."""
     norms = problem.design.norms
     per_norm = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
