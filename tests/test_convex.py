@@ -283,11 +283,11 @@ def test_files_tables_and_views(kind, tmp_path):
 
 def test_what_is_for_least_squares_only():
     path = lf.limit_flow(problem("logistic"))
-    for refused in (lf.compare, lf.duality_gap, lf.monotone_until):
+    for refused in (lf.duality_gap, lf.monotone_until):
         with pytest.raises(ValueError, match=r"This path is of a Logistic problem; .* for least squares only"):
             refused(*((path, 1.0) if refused is lf.duality_gap else (path,)))
-    with pytest.raises(TypeError, match="lasso path of a Logistic problem is curved"):
-        lf.lasso_path(problem("logistic"))
+    with pytest.raises(TypeError, match="lasso path of Huber's loss has kinks"):
+        lf.lasso_path(problem("huber"))
 
 
 @pytest.mark.parametrize(

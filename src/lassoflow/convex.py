@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lassoflow.arrays import Floats, read_nonnegative, read_vector
+from lassoflow.arrays import EPS, Floats, read_nonnegative, read_vector
 from lassoflow.losses import HuberLoss, LogisticLoss, Loss, PoissonLoss
 from lassoflow.problem import Problem
 
@@ -31,11 +31,14 @@ class ConvexProblem(Problem):
         Sample weights of mean 1.
     target : array of shape (n,)
         ``-w df / d eta`` at x = 0 and the best intercept: gradients there are ``-X'target / n``.
+    size : float
+        The norm of the numbers that residuals are differences of.
     """
 
     loss_of: Loss
     response: Floats
     weights: Floats
+    size: float
 
     def _start(self, matrix: Any, response: Floats, loss: Loss, exponent: int = 0) -> None:
         self._prepare(matrix, exponent, None)
@@ -45,6 +48,10 @@ class ConvexProblem(Problem):
         if self.fit_intercept and any(side[seen].all() for side in loss.falls(response)):
             raise ValueError(f"y: {self._one_sided}, and an intercept alone would go to infinity.")
         self.target = self.residual(np.zeros(self.n_features))
+        fit, data = (float(np.linalg.norm(part)) for part in (self.target, self.weights * response))
+        if fit <= 16 * EPS * np.sqrt(self.n_samples) * data:  # a perfect fit but for rounding
+            self.target, fit = np.zeros(self.n_samples), 0.0
+        self.size = max(fit, data)
 
     _one_sided = "all responses are alike"
 

@@ -48,9 +48,10 @@ class FaceFit:
 
     def __init__(self, problem: ConvexProblem, decay: float, tolerance: float) -> None:
         self._problem, self._design = problem, problem.design
-        n = problem.n_samples
-        self._decay = decay * n
-        self._noise = tolerance * float(np.linalg.norm(problem.target))
+        n, d = problem.design.shape
+        self.price = np.full((2, d), decay * n)
+        """Penalties of a positive and of a negative coefficient, times n."""
+        self._noise = tolerance * problem.size
         self.index: Ints = np.zeros(0, dtype=np.intp)
         self.sign, self.bound, self.coef, self.norm = np.zeros((4, 0))
         self._columns, self._free_offset = np.zeros((n, 0)), problem.fit_intercept
@@ -107,7 +108,7 @@ class FaceFit:
         best, steepest = None, self._noise
         for face in idle:
             j, sign = face
-            gain = sign * float(self._design.column(j) @ self.residual) - self._decay
+            gain = sign * float(self._design.column(j) @ self.residual) - self.price[0 if sign > 0 else 1, j]
             norm = float(self._design.norms[j])
             if gain > steepest * norm and face not in refused:
                 best, steepest = face, gain / norm
@@ -115,11 +116,12 @@ class FaceFit:
 
     def _require_minimum(self, idle: list[Face]) -> None:
         """Raise if the loss falls for ever over the cone, which shows in predictors that are far out."""
-        if self._decay or np.abs(self._eta).max(initial=0.0) < _FAR:
+        if np.abs(self._eta).max(initial=0.0) < _FAR:
             return
         index = np.concatenate([self.index, np.array([j for j, _ in idle], dtype=np.intp)])
-        signs = np.concatenate([np.where(self.sign == 0, 0.0, self.sign), [sign for _, sign in idle]])
-        columns = recession_columns(self._problem, index, signs)
+        signs = np.concatenate([self.sign, [sign for _, sign in idle]])
+        for_nothing = (np.where(signs > 0, *self.price[:, index]) == 0) | (signs == 0)
+        columns = recession_columns(self._problem, index[for_nothing], signs[for_nothing])
         if columns is not None:
             raise NoMinimum(columns)
 
@@ -144,8 +146,12 @@ class FaceFit:
 
     def _rise(self) -> Floats:
         """Minus the gradient by passive columns of unit norm and, at the end, by the intercept."""
-        rise = self._columns.T @ self.residual - self._decay * self.sign / self.norm
+        rise = self._columns.T @ self.residual - self._costs() / self.norm
         return np.append(rise, self.residual.sum() / np.sqrt(self.residual.size)) if self._free_offset else rise
+
+    def _costs(self) -> Floats:
+        """The derivative of the penalties by the passive coefficients."""
+        return self.sign * np.where(self.sign > 0, *self.price[:, self.index])
 
     def _step(self, rise: Floats) -> list[Face]:
         """One step of Newton's method, to the first column that comes to zero: it is dropped and returned."""
@@ -155,7 +161,7 @@ class FaceFit:
         shift = step[-1] / np.sqrt(self.residual.size) if self._free_offset else 0.0
         with np.errstate(divide="ignore", invalid="ignore"):
             until = np.where(self.bound * moved < 0, -self.coef / moved, np.inf)
-        share = self._share(along + shift, float(self._decay * self.sign @ moved), min(1.0, until.min(initial=np.inf)))
+        share = self._share(along + shift, float(self._costs() @ moved), min(1.0, until.min(initial=np.inf)))
         self.coef = self.coef + share * moved
         self.offset += share * shift
         blocked = until <= share

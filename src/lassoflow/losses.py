@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, xlogy
+from scipy.special import expit, xlog1py, xlogy
 
 from lassoflow.arrays import Floats
 
@@ -29,6 +29,9 @@ class Loss(Protocol):
 
     def curvature(self, eta: Floats, y: Floats) -> Floats:
         """``d^2 f / d eta^2``; of a loss with kinks in its slope, one-sided."""
+
+    def conjugate(self, slope: Floats, y: Floats) -> Floats:
+        """``sup over eta of slope eta - f``, for slopes between 0 and one that f has."""
 
     def falls(self, y: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Whether f falls for ever as eta rises, and as it sinks."""
@@ -57,6 +60,11 @@ class LogisticLoss:
     def curvature(self, eta: Floats, y: Floats) -> Floats:
         """See :meth:`Loss.curvature`."""
         return np.asarray(expit(eta) * expit(-eta))
+
+    def conjugate(self, slope: Floats, y: Floats) -> Floats:
+        """See :meth:`Loss.conjugate`: minus the entropy of the probability ``y + slope``."""
+        share = np.abs(slope)
+        return np.asarray(xlogy(share, share) + xlog1py(1.0 - share, -share))
 
     def falls(self, y: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """See :meth:`Loss.falls`."""
@@ -87,6 +95,11 @@ class PoissonLoss:
     def curvature(self, eta: Floats, y: Floats) -> Floats:
         """See :meth:`Loss.curvature`."""
         return np.exp(np.minimum(eta, _FASTEST))
+
+    def conjugate(self, slope: Floats, y: Floats) -> Floats:
+        """See :meth:`Loss.conjugate`."""
+        mean = np.maximum(y + slope, 0.0)
+        return np.asarray(xlogy(mean, mean) - xlogy(y, y) - slope)
 
     def falls(self, y: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """See :meth:`Loss.falls`."""
@@ -120,6 +133,10 @@ class HuberLoss:
     def curvature(self, eta: Floats, y: Floats) -> Floats:
         """See :meth:`Loss.curvature`."""
         return (np.abs(y - eta) <= self.delta).astype(np.float64)
+
+    def conjugate(self, slope: Floats, y: Floats) -> Floats:
+        """See :meth:`Loss.conjugate`."""
+        return slope * (y + slope / 2)
 
     def falls(self, y: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """See :meth:`Loss.falls`."""

@@ -21,6 +21,7 @@ from lassoflow.arrays import Floats, read_matrix, read_nonnegative
 from lassoflow.box import Box
 from lassoflow.convex import ConvexProblem
 from lassoflow.curve import Curve, Polygon, Side
+from lassoflow.curved import Curved
 from lassoflow.decayed import Decayed
 from lassoflow.dense import Smooth
 from lassoflow.layered import network_from_arrays
@@ -102,7 +103,7 @@ class Path:
     blend: float
     network: Network | None = None
     """The network whose path it is, with its scale and its clock."""
-    offset: Polygon | None = None
+    offset: Curve | None = None
     """The intercept of centred columns as a curve; None if it is the mean response throughout."""
 
     @property
@@ -242,8 +243,8 @@ class Path:
     def dual_rate(self, s: ArrayLike) -> Floats:
         """``theta(s) / s``, the mean of minus the gradient up to s, also at 0 and at inf: shape ``s.shape + (d,)``.
 
-        Of least squares it is minus the gradient at ``z / s``; of other losses gradients are summed over the segments,
-        one pass each.
+        Of least squares, and of every lasso, it is minus the gradient at ``z / s``; of flows of other losses gradients
+        are summed over the segments, one pass each.
 
         Raises
         ------
@@ -252,7 +253,7 @@ class Path:
         """
         flat, shape = self._times(s)
         problem = self.require_data("the dual")
-        if isinstance(problem, LeastSquares):
+        if isinstance(problem, LeastSquares) or self.law == "lasso":
             return _shaped(-problem.gradient(self.curve.average(flat, "right")), shape)
         start = np.concatenate([[0.0], self.knots])
         rates = -problem.gradient(self.curve.slope(start, "right"))
@@ -500,6 +501,8 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | Convex
         curve = Decayed.from_arrays(arrays)
     elif "vanishing" in arrays:
         curve = Vanishing.from_arrays(arrays, len(names), squares)
+    elif "lambdas" in arrays:
+        curve = Curved.from_arrays(arrays, len(names))
     elif "steps" in arrays:
         curve = Recorded.from_arrays(arrays)
     else:
@@ -517,7 +520,9 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | Convex
     )
 
 
-def _offset_from(arrays: dict[str, NDArray[Any]]) -> Polygon | None:
+def _offset_from(arrays: dict[str, NDArray[Any]]) -> Curve | None:
     """The curve of intercepts, where there is one."""
     kept = {name.removeprefix("offset_"): value for name, value in arrays.items() if name.startswith("offset_")}
-    return Polygon.from_arrays(kept, 1) if kept else None
+    if not kept:
+        return None
+    return Curved.from_arrays(kept, 1) if "lambdas" in kept else Polygon.from_arrays(kept, 1)

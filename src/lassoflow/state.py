@@ -51,7 +51,7 @@ class State:
         self.design, self.box, self.law = problem.design, box, law
         target = problem.target
         tolerance = 16 * EPS * np.sqrt(max(n, 16))
-        self.target_norm = float(np.sqrt(target @ target))
+        self.target_norm = problem.size if isinstance(problem, ConvexProblem) else float(np.sqrt(target @ target))
         self.rate_noise: Floats = tolerance * problem.design.norms * self.target_norm / n
         self.coef_noise = tolerance * self.target_norm
         self.s, self.peak, self.lingers = 0.0, 0.0, False

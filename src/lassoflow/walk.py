@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 
 from lassoflow.arrays import read_nonnegative
 from lassoflow.box import Box
-from lassoflow.convex import ConvexProblem
+from lassoflow.convex import ConvexProblem, Huber
+from lassoflow.curved_walk import curved_lasso
 from lassoflow.path import Frame, Law, Path, Status
 from lassoflow.problem import LeastSquares, Problem
 from lassoflow.recession import NoMinimum
@@ -36,6 +37,7 @@ def lasso_path(
     lambda_min: float = 0.0,
     max_knots: int | None = None,
     callback: Callable[[Progress], object] | None = None,
+    rtol: float = 1e-6,
 ) -> Path:
     """The whole lasso path ``argmin l(x) + sum_j (k_j / s + weight_decay) |x_j|`` over s, exactly.
 
@@ -45,8 +47,9 @@ def lasso_path(
 
     Parameters
     ----------
-    problem : LeastSquares
-        n samples, d features.
+    problem : LeastSquares, Logistic or Poisson
+        n samples, d features. The path of other losses than squares is curved: it is followed to a tolerance, down to
+        0 if the loss has a minimum there, else to 1e-3 lambda_max.
     penalty_factor : array of shape (d,) or (2, d), "std" or None
         Factors k of the penalty per coordinate, 1 by default; two rows give the positive and the negative side
         factors of their own. ``inf`` bars a side and 0 leaves it unpenalised; where a coordinate is, the walk starts
@@ -62,6 +65,8 @@ def lasso_path(
         Stop where the knot after the last allowed one would be. The path then says so (``status``).
     callback : callable, optional
         Called with a :class:`Progress` at every knot.
+    rtol : float
+        Of curved paths: the largest error over the largest coefficient, of columns of unit norm.
 
     Returns
     -------
@@ -91,6 +96,8 @@ def lasso_path(
     """
     _require_problem(problem, "lasso_path")
     box = Box.of(problem, penalty_factor, positive, weight_decay)
+    if isinstance(problem, ConvexProblem):
+        return _curved(problem, box, rtol, lambda_min, max_knots, callback)
     return _walk(problem, box, "lasso", lambda_min, max_knots, callback)
 
 
@@ -144,15 +151,14 @@ def limit_flow(
 
 def beside(walk: Callable[..., Path], flow: Path) -> Path:
     """The exact path, by :func:`lasso_path` or :func:`limit_flow`, of a flow's own box, up to where the flow ends."""
-    problem, box, end = flow.require_problem("a comparison"), flow.box, flow.domain[1]
+    problem, box, end = flow.require_data("a comparison"), flow.box, flow.domain[1]
     factor = np.stack([box.upper, box.lower])
     return walk(problem, factor, weight_decay=box.decay, lambda_min=0.0 if np.isinf(end) else 1.0 / end)
 
 
 def _require_problem(problem: object, function: str) -> None:
-    if isinstance(problem, ConvexProblem) and function == "lasso_path":
-        kind = type(problem).__name__
-        raise TypeError(f"The lasso path of a {kind} problem is curved and not to be had yet; limit_flow is exact.")
+    if isinstance(problem, Huber) and function == "lasso_path":
+        raise TypeError("The lasso path of Huber's loss has kinks of its own and is not to be had; limit_flow is.")
     if not isinstance(problem, LeastSquares | ConvexProblem):
         kind = type(problem).__name__
         raise TypeError(f"problem must be a LeastSquares; got {kind}. Try {function}(LeastSquares(X, y)).")
@@ -167,8 +173,7 @@ def _walk(
     callback: Callable[[Progress], object] | None,
 ) -> Path:
     horizon = _horizon(problem, lambda_min)
-    if max_knots is not None and not (max_knots >= 0 and max_knots % 1 == 0):
-        raise ValueError(f"max_knots must be a whole number >= 0; got {max_knots!r}.")
+    max_knots = _read_knots(max_knots)
     working = replace(box, decay=float(problem.units.working_penalty(box.decay)))
     state, record = State(problem, working, law), Record()
     status: Status = "complete"
@@ -198,6 +203,40 @@ def _walk(
     offset = record.offset(problem, stop) if isinstance(problem, ConvexProblem) else None
     blend = 1.0 if law == "lasso" else 0.0
     return Path(record.curve(problem, state.coef_noise, stop), law, problem, box, frame, status, blend, offset=offset)
+
+
+def _curved(
+    problem: ConvexProblem,
+    box: Box,
+    rtol: float,
+    lambda_min: float,
+    max_knots: int | None,
+    callback: Callable[[Progress], object] | None,
+) -> Path:
+    """The lasso path of another loss."""
+    if not 1e-12 <= rtol < 1.0:
+        raise ValueError(f"rtol must lie in [1e-12, 1); got {rtol!r}.")
+    smallest, knots = read_nonnegative(lambda_min, "lambda_min"), _read_knots(max_knots)
+
+    def report(knot: int, lam: float, n_active: int) -> None:
+        penalty = float(problem.units.penalty(lam))
+        if callback:
+            callback(Progress(knot, 1.0 / penalty, penalty, n_active))
+
+    try:
+        curve, offset, whole, stop = curved_lasso(problem, box, rtol, smallest, knots, report)
+    except NoMinimum as end:
+        _tell(problem, 0.0, end)
+        raise
+    status: Status = "complete" if stop == np.inf else "lambda_min" if whole else "max_knots"
+    frame = Frame(problem.feature_names, problem.feature_means, 0.0)
+    return Path(curve, "lasso", problem, box, frame, status, 1.0, offset=offset)
+
+
+def _read_knots(max_knots: int | None) -> int | None:
+    if max_knots is not None and not (max_knots >= 0 and max_knots % 1 == 0):
+        raise ValueError(f"max_knots must be a whole number >= 0; got {max_knots!r}.")
+    return max_knots
 
 
 def _tell(problem: Problem, s: float, end: NoMinimum) -> None:
