@@ -5,7 +5,9 @@ from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
 from lassoflow.critical import CriticalClass, ErrorBound
 from lassoflow.critical_set import CriticalSet
+from lassoflow.deep_descent import descend
 from lassoflow.deep_linear import DeepLinear
+from lassoflow.deep_run import DeepDescent
 from lassoflow.descent import gradient_descent
 from lassoflow.display import PathDisplay
 from lassoflow.endpoint import Endpoint, flow_endpoint, min_l1
@@ -28,6 +30,7 @@ __all__ = [
     "Certificate",
     "CriticalClass",
     "CriticalSet",
+    "DeepDescent",
     "DeepLinear",
     "Distance",
     "Endpoint",
@@ -44,6 +47,7 @@ __all__ = [
     "accuracy_bounds",
     "certify",
     "compare",
+    "descend",
     "duality_gap",
     "flow_endpoint",
     "gradient_descent",
