@@ -20,6 +20,7 @@ from lassoflow.null_space import NullSpaceConstants, null_space_constants
 from lassoflow.optimality import duality_gap, kkt_violation
 from lassoflow.path import Path, load
 from lassoflow.problem import LeastSquares
+from lassoflow.prox import ProxLandscape, prox_landscape, prox_lp
 from lassoflow.scalar_landscape import ScalarRoot, lambda_critical, lambda_global, scalar_roots
 from lassoflow.walk import lasso_path, limit_flow
 
@@ -42,6 +43,7 @@ __all__ = [
     "PathDisplay",
     "PowerNetwork",
     "ProductNetwork",
+    "ProxLandscape",
     "ScalarRoot",
     "SquareNetwork",
     "accuracy_bounds",
@@ -63,6 +65,8 @@ __all__ = [
     "monotone_by_design",
     "monotone_until",
     "null_space_constants",
+    "prox_landscape",
+    "prox_lp",
     "scalar_roots",
     "scale_for_accuracy",
 ]

@@ -10,14 +10,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
 from lassoflow.arrays import EPS, Floats
 from lassoflow.factored_loss import FactoredLoss, norm_of
-
-Ending = Literal["converged", "max_steps", "stalled"]
 
 _SHARE, _GROWTH, _CUT = 0.25, 1.25, 0.5
 """Share of the promised fall that a step must bring; how steps grow and shrink."""
@@ -39,14 +36,14 @@ class Steps:
     losses, gradients : lists of n_steps + 1 floats
         The loss, and the norm of its gradient.
     step_sizes : list of n_steps floats
-    ending : {"converged", "max_steps", "stalled"}
-        Stalled: no step that changes the weights lowers the loss.
+    converged : bool
+        Whether the gradient became small enough.
     """
 
     losses: list[float] = field(default_factory=list)
     gradients: list[float] = field(default_factory=list)
     step_sizes: list[float] = field(default_factory=list)
-    ending: Ending = "max_steps"
+    converged: bool = False
 
 
 class _Place:
@@ -110,8 +107,7 @@ def backtrack(
     enough, near : float
         Norms of the gradient at which to end, and below which steps are held at a share of 1 / the largest eigenvalue.
     watch : callable
-        Told the step, the weights (which are written over) and the run so far, before every step, and again where no
-        step is possible.
+        Told the step, the weights (which are written over) and the run so far, before every step and at the end.
 
     Returns
     -------
@@ -130,8 +126,8 @@ def backtrack(
     >>> loss, start = FactoredLoss(np.array([[2.0]]), (1, 1, 1), np.array([1.0, 1.0])), 2 * [np.array([[0.5]])]
     >>> options = {"longest": np.inf, "max_steps": 1000, "enough": 1e-9, "near": 0.01}
     >>> run = backtrack(loss, start, watch=lambda *_: None, **options)
-    >>> run.ending, round(run.losses[-1], 12)
-    ('converged', 3.0)
+    >>> run.converged, round(run.losses[-1], 12)
+    (True, 3.0)
     """
     here, there, run = _Place(loss), _Place(loss), Steps()
     with np.errstate(all="ignore"):
@@ -146,9 +142,9 @@ def backtrack(
             run.losses.append(here.loss + loss.constant)
             run.gradients.append(slope)
             if slope <= enough:
-                run.ending = "converged"
+                run.converged = True
             watch(step, here.layers, run)
-            if slope <= enough or step == max_steps:
+            if run.converged or step == max_steps:
                 return run
             if slope > near:
                 held, seen = longest, 0.0
@@ -156,11 +152,7 @@ def backtrack(
                 held, seen = min(longest, _held_step(loss, here.layers)), slope
             size = min(size * _GROWTH, held)
             while not _is_accepted(here, there, size, slope):
-                size *= _CUT
-                if (here.weights == there.weights).all():
-                    run.ending = "stalled"
-                    watch(step, here.layers, run)
-                    return run
+                size *= _CUT  # in the end the weights stay as they are, and so does the loss
             slope = there.slope()
             run.step_sizes.append(size)
             here, there = there, here

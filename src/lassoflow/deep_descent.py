@@ -22,6 +22,10 @@ _NEAR = 0.01
 """Share of the natural size of gradients below which steps are held."""
 _OFF = 1e-3
 """Size of the perturbation of a critical point, over that of weights."""
+_SMALLEST = 1e-140
+"""Natural size of gradients from which on no square that matters leaves floating point."""
+_FEW = 1000
+"""Weights up to which eigenvectors are found to perturb a critical point."""
 
 
 class DeepProgress(NamedTuple):
@@ -64,10 +68,11 @@ def descend(
     problem : DeepLinear
     start : {"random", "balanced"}, CriticalClass or list of L arrays
         Independent normal entries; random frames with equal singular values of all ``sqrt(lambda_l) W_l``, which are
-        uniform on (0, 2); a random member of a class and independent normal entries; or weights.
+        uniform on (0, 2); a random member of a class and as much of every eigenvector of the Hessian, with random
+        signs, so that all modes are excited (from 1000 weights on, independent normal entries); or weights.
     scale : float, optional
-        Of the random entries, over the size that the layers have at the fit of the largest singular value without
-        decay; 1 by default, 1e-3 beside a member of a class.
+        Of what is random, over the size that the layers have at the fit of the largest singular value without decay; 1
+        by default, 1e-3 beside a member of a class.
     seed : int or numpy.random.Generator
     step_size : float, optional
         No step is longer. With a step below ``1 / M`` throughout, all steps have this size.
@@ -111,6 +116,8 @@ def descend(
     if callback is not None and not callable(callback):
         raise ValueError(f"callback must be callable; got {callback!r}.")
     sizes, natural = _sizes(problem)
+    if not _SMALLEST < natural < 1 / _SMALLEST:
+        raise ValueError(f"Gradients of this problem are of the order of {natural:.1g}; scale Y and the decay.")
     layers = _start(problem, start, sizes, scale, np.random.default_rng(seed))
     longest = math.inf if step_size is None else _read_positive(step_size, "step_size")
     most, tolerance = _read_count(max_steps, "max_steps", 1), read_nonnegative(tolerance, "tolerance")
@@ -118,7 +125,7 @@ def descend(
     recorded: dict[int, list[Floats]] = {}
 
     def watch(step: int, weights: list[Floats], run: Steps) -> None:
-        if step in due or run.ending != "max_steps":
+        if step in due or run.converged:
             recorded[step] = [W.copy() for W in weights]
             if callback is not None:
                 last = run.step_sizes[-1] if step else 0.0
@@ -133,7 +140,7 @@ def descend(
         step_sizes=np.array(run.step_sizes),
         steps=np.array(list(recorded)),
         recorded=list(recorded.values()),
-        ending=run.ending,
+        converged=run.converged,
         gradient_scale=natural,
     )
 
@@ -153,16 +160,18 @@ def _sizes(problem: DeepLinear) -> tuple[Floats, float]:
 
 def _start(problem: DeepLinear, start: Any, sizes: Floats, scale: float | None, rng: np.random.Generator) -> Any:
     """The first weights."""
-    near = isinstance(start, CriticalClass)
-    factor = (_OFF if near else 1.0) if scale is None else _read_positive(scale, "scale")
+    if isinstance(start, CriticalClass):
+        factor = _OFF if scale is None else _read_positive(scale, "scale")
+        member = problem.read_layers(start.point(rng))
+        return _excited(problem, member, factor * float(sizes.min()) / math.sqrt(max(problem.widths)), rng)
+    factor = 1.0 if scale is None else _read_positive(scale, "scale")
     if isinstance(start, str) and start == "balanced":
         return _balanced(problem, factor * sizes, rng)
-    if near or (isinstance(start, str) and start == "random"):
-        member = problem.read_layers(start.point(rng)) if near else [0.0] * problem.depth
+    if isinstance(start, str) and start == "random":
         shapes = zip(problem.widths[1:], problem.widths[:-1], strict=True)
         return [
-            W + factor * size / math.sqrt(max(shape)) * rng.standard_normal(shape)
-            for W, size, shape in zip(member, sizes.tolist(), shapes, strict=True)
+            factor * size / math.sqrt(max(shape)) * rng.standard_normal(shape)
+            for size, shape in zip(sizes.tolist(), shapes, strict=True)
         ]
     if isinstance(start, str) or not isinstance(start, list | tuple):
         raise ValueError(
@@ -180,6 +189,22 @@ def _balanced(problem: DeepLinear, sizes: Floats, rng: np.random.Generator) -> l
     values = rng.uniform(0.0, 2.0, rank)
     links = zip(frames[:-1], frames[1:], sizes.tolist(), strict=True)
     return [(after * (size * values)) @ before.T for before, after, size in links]
+
+
+def _excited(problem: DeepLinear, member: list[Floats], size: float, rng: np.random.Generator) -> list[Floats]:
+    """A critical point and, of every eigenvector of the Hessian, a given length with a random sign."""
+    cuts = np.cumsum([W.size for W in member])
+    if cuts[-1] > _FEW:
+        return [W + size * rng.standard_normal(W.shape) for W in member]
+
+    def layered(vector: Floats) -> list[Floats]:
+        parts = np.split(vector, cuts[:-1])
+        return [part.reshape(W.shape) for part, W in zip(parts, member, strict=True)]
+
+    columns = [problem.hessian_vector_product(member, layered(unit)) for unit in np.eye(cuts[-1])]
+    modes = np.linalg.eigh(np.array([np.concatenate([D.ravel() for D in each]) for each in columns]))[1]
+    turns = layered(modes @ rng.choice([-size, size], cuts[-1]))
+    return [W + D for W, D in zip(member, turns, strict=True)]
 
 
 def _read_positive(value: Any, argument: str) -> float:

@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 
 from lassoflow.arrays import Floats, Ints
-from lassoflow.backtracking import Ending
 from lassoflow.critical import CriticalClass
 from lassoflow.deep_linear import DeepLinear
 from lassoflow.frame_distance import Distance
@@ -40,8 +39,8 @@ class DeepDescent:
         The recorded steps; the first is 0 and the last is n_steps.
     recorded : list of k lists of L arrays
         The weights there.
-    ending : {"converged", "max_steps", "stalled"}
-        Stalled: no step that changes the weights lowers the loss.
+    converged : bool
+        Whether the gradient came down to the tolerance.
     gradient_scale : float
         The size of gradients that tolerances refer to, see :func:`lassoflow.descend`.
 
@@ -61,7 +60,7 @@ class DeepDescent:
     step_sizes: Floats = field(repr=False)
     steps: Ints = field(repr=False)
     recorded: list[list[Floats]] = field(repr=False)
-    ending: Ending
+    converged: bool
     gradient_scale: float
 
     def __str__(self) -> str:
@@ -71,11 +70,6 @@ class DeepDescent:
     def n_steps(self) -> int:
         """How many steps were taken."""
         return self.step_sizes.size
-
-    @property
-    def converged(self) -> bool:
-        """Whether the gradient came down to the tolerance."""
-        return self.ending == "converged"
 
     @property
     def weights(self) -> list[Floats]:
@@ -129,9 +123,9 @@ class DeepDescent:
         values = self.ended_in.eigenvalues[0]
         if self.ended_in.kind not in ("global minimum", "local minimum") or not self._holds or not self.n_steps:
             return math.nan
-        sizes = self.step_sizes[np.minimum(self._last_decades, self.n_steps - 1)]
-        left = np.abs(1.0 - sizes * values[values > 0].min())
-        return -float(np.log(left).mean()) if left.all() else math.inf
+        share = self.step_sizes[np.minimum(self._last_decades, self.n_steps - 1)] * values[values > 0].min()
+        with np.errstate(divide="ignore"):  # a step may end it
+            return -float(np.log1p(-np.minimum(share, 2.0 - share)).mean())
 
     @property
     def regime(self) -> Literal["linear", "sublinear", "unknown"]:
@@ -174,14 +168,10 @@ class DeepDescent:
         return np.arange(first, slopes.size)[slopes[first:] > 0]
 
     def _end_sentence(self) -> str:
-        how = {
-            "converged": "converged after",
-            "max_steps": "had not converged after",
-            "stalled": "could not get lower in floating point after",
-        }
+        how = "converged after" if self.converged else "had not converged after"
         slope = self.gradients[-1]
         return (
-            f"The descent {how[self.ending]} {self.n_steps} steps: F = {self.loss:.6g}, |grad F| = {slope:.2g}, "
+            f"The descent {how} {self.n_steps} steps: F = {self.loss:.6g}, |grad F| = {slope:.2g}, "
             f"{slope / self.gradient_scale:.1g} of its natural size."
         )
 
@@ -199,9 +189,7 @@ class DeepDescent:
         if math.isnan(self.predicted_rate) or math.isnan(self.rate):
             return []
         fall = f"|grad F| fell by a factor of {math.exp(-self.rate):.6f} a step in the end; predicted: "
-        return [
-            fall + f"{math.exp(-self.predicted_rate):.6f} (rates {self.rate:.4g} and {self.predicted_rate:.4g})."
-        ]
+        return [fall + f"{math.exp(-self.predicted_rate):.6f} (rates {self.rate:.4g} and {self.predicted_rate:.4g})."]
 
 
 def _line(x: Floats, y: Floats) -> tuple[Floats, float]:
