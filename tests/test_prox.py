@@ -123,7 +123,7 @@ def test_products_find_soft_thresholding(decay):
 
 @pytest.mark.parametrize("depth", [3, 4])
 def test_powers_tend_to_zero_or_the_large_root(depth):
-    """By where they start: above the small root for sure to the large one, as v helps u. A D-th of their decay counts."""
+    """From above the small root to the large one, as v only helps u; a D-th of their decay counts."""
     problem, found = orthonormal(), lf.prox_landscape(R, 1.0, depth)
     seen = set()
     for scale in (1e-8, 0.06, 0.15, 0.4, 1.0):
