@@ -94,10 +94,11 @@ def test_matplotlib_is_imported_for_drawing_only():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_nothing_on_the_page_overlaps():
-    """Names beside curves, in the picture with the most of them."""
+@pytest.mark.parametrize("name", ["berthier_paths", "kinds_map"])
+def test_nothing_on_the_page_overlaps(name):
+    """Names beside curves, in the picture with the most of them, and letters on a map."""
     Canvas = pytest.importorskip("matplotlib.figure").Figure
-    one = made("berthier_paths")
+    one = made(name)
     canvas = Canvas(figsize=one.size, layout="constrained")
     one.draw(canvas)
     canvas.draw_without_rendering()

@@ -141,7 +141,7 @@ class DeepDescent:
 
     @property
     def exponent(self) -> float:
-        """P of ``|grad F| ~ k^p``, fitted over the last decade and a half of the steps k; for the sublinear regime."""
+        """The power p of ``|grad F| ~ k^p``, fitted over the last decade and a half of the steps; if sublinear."""
         first = self.n_steps / 10**_STEP_DECADES
         window = np.unique(np.rint(np.geomspace(max(1.0, first), max(1, self.n_steps), _POINTS)).astype(np.intp))
         if window.size < 3 or not self.gradients[window].all():
