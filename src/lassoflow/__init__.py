@@ -6,7 +6,9 @@ from lassoflow.checks import Certificate
 from lassoflow.convex import Huber, Logistic, Poisson
 from lassoflow.critical import CriticalClass, ErrorBound
 from lassoflow.critical_set import CriticalSet
+from lassoflow.deep_descent import descend
 from lassoflow.deep_linear import DeepLinear
+from lassoflow.deep_run import DeepDescent
 from lassoflow.descent import gradient_descent
 from lassoflow.display import PathDisplay
 from lassoflow.endpoint import Endpoint, flow_endpoint, min_l1
@@ -19,6 +21,7 @@ from lassoflow.null_space import NullSpaceConstants, null_space_constants
 from lassoflow.optimality import duality_gap, kkt_violation
 from lassoflow.path import Path, load
 from lassoflow.problem import LeastSquares
+from lassoflow.prox import ProxLandscape, prox_landscape, prox_lp
 from lassoflow.scalar_landscape import ScalarRoot, lambda_critical, lambda_global, scalar_roots
 from lassoflow.walk import lasso_path, limit_flow
 
@@ -29,6 +32,7 @@ __all__ = [
     "Certificate",
     "CriticalClass",
     "CriticalSet",
+    "DeepDescent",
     "DeepLinear",
     "Distance",
     "Endpoint",
@@ -43,11 +47,13 @@ __all__ = [
     "Poisson",
     "PowerNetwork",
     "ProductNetwork",
+    "ProxLandscape",
     "ScalarRoot",
     "SquareNetwork",
     "accuracy_bounds",
     "certify",
     "compare",
+    "descend",
     "duality_gap",
     "flow_endpoint",
     "gradient_descent",
@@ -63,6 +69,8 @@ __all__ = [
     "monotone_by_design",
     "monotone_until",
     "null_space_constants",
+    "prox_landscape",
+    "prox_lp",
     "scalar_roots",
     "scale_for_accuracy",
 ]

@@ -29,7 +29,7 @@ try:
 except ImportError:  # main says so
     typer = None  # type: ignore[assignment]
 
-SPREAD = ("--depth", "--scale")
+SPREAD = ("--depth", "--scale", "--hidden", "--weight-decay")
 """Options that take several numbers at once."""
 
 
