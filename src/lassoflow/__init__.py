@@ -1,5 +1,8 @@
 """Sparse regression by gradient flow."""
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any
+
 from lassoflow.accuracy import AccuracyBounds, accuracy_bounds, log_distance, scale_for_accuracy
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
@@ -14,14 +17,24 @@ from lassoflow.null_space import NullSpaceConstants, null_space_constants
 from lassoflow.optimality import duality_gap, kkt_violation
 from lassoflow.path import Path, load
 from lassoflow.problem import LeastSquares
+from lassoflow.selection import CVSelection, select_by_cv
 from lassoflow.walk import lasso_path, limit_flow
+
+if TYPE_CHECKING:
+    from lassoflow.estimators import ExactLasso, FlowRegressor
+    from lassoflow.estimators_cv import ExactLassoCV, FlowRegressorCV
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AccuracyBounds",
+    "CVSelection",
     "Certificate",
     "Endpoint",
+    "ExactLasso",
+    "ExactLassoCV",
+    "FlowRegressor",
+    "FlowRegressorCV",
     "LayeredNetwork",
     "LeastSquares",
     "NullSpaceConstants",
@@ -47,4 +60,19 @@ __all__ = [
     "monotone_until",
     "null_space_constants",
     "scale_for_accuracy",
+    "select_by_cv",
 ]
+
+_ESTIMATORS = {
+    "ExactLasso": "estimators",
+    "FlowRegressor": "estimators",
+    "ExactLassoCV": "estimators_cv",
+    "FlowRegressorCV": "estimators_cv",
+}
+"""Where they live. They are imported when they are asked for: scikit-learn takes longer than all the rest."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ESTIMATORS:
+        return getattr(_import_module(f"lassoflow.{_ESTIMATORS[name]}"), name)
+    raise AttributeError(f"module 'lassoflow' has no attribute {name!r}")

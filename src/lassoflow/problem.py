@@ -10,6 +10,7 @@ exact, and :class:`Units` takes coefficients, times and penalties back to the us
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -73,16 +74,40 @@ class LeastSquares:
         self.sample_weight = read_weights(sample_weight, self.n_samples)
         self.fit_intercept = read_switch(fit_intercept, "fit_intercept")
 
-        self.units = Units(_exponent_beyond(matrix), _exponent(target))
-        _refuse_overflow(self.units)
+        self.units = Units(_exponent_beyond(matrix), 0)
+        self._set_target(target)
         matrix = _scaled(matrix, -self.units.design)
-        target = np.ldexp(target, -self.units.target)
         self.design = _design(matrix, self.sample_weight, self.fit_intercept)
         _refuse_unequal_scales(self.design, self.feature_names)
-        self.target, mean = _working_target(target, self.sample_weight, self.fit_intercept)
         self.feature_means = np.ldexp(self.design.means, self.units.design)
-        self.target_mean = float(np.ldexp(mean, self.units.target))
         self._uncentred = None if self.fit_intercept else matrix
+
+    def with_response(self, y: Any) -> LeastSquares:
+        """The problem of another response: the design is shared, with its weights, its centring and its passes.
+
+        Parameters
+        ----------
+        y : array of shape (n,)
+
+        Examples
+        --------
+        >>> import lassoflow as lf
+        >>> lf.LeastSquares([[1.0, 0.0], [0.0, 1.0]], [2.0, 1.0]).with_response([4.0, 1.0]).lambda_max
+        2.0
+        """
+        target = read_vector(y, "y", self.n_samples)
+        other = copy(self)
+        for cached in ("lambda_max", "largest_single_fit"):
+            other.__dict__.pop(cached, None)
+        other._set_target(target)
+        return other
+
+    def _set_target(self, target: Floats) -> None:
+        self.units = Units(self.units.design, _exponent(target))
+        _refuse_overflow(self.units)
+        target = np.ldexp(target, -self.units.target)
+        self.target, mean = _working_target(target, self.sample_weight, self.fit_intercept)
+        self.target_mean = float(np.ldexp(mean, self.units.target))
 
     def __repr__(self) -> str:
         n, d = self.n_samples, self.n_features

@@ -1,0 +1,20 @@
+"""Estimators: scikit-learn's own checks."""
+
+from __future__ import annotations
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import lassoflow as lf
+
+EVERY = [
+    lf.FlowRegressor(),
+    lf.FlowRegressor(depth=3, scale=1e-6),
+    lf.FlowRegressorCV(),
+    lf.ExactLasso(),
+    lf.ExactLassoCV(),
+]
+
+
+@parametrize_with_checks(EVERY)
+def test_scikit_learn(estimator, check):
+    check(estimator)
