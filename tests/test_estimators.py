@@ -10,8 +10,10 @@ EVERY = [
     lf.FlowRegressor(),
     lf.FlowRegressor(depth=3, scale=1e-6),
     lf.FlowRegressorCV(),
+    lf.FlowRegressorIC(),
     lf.ExactLasso(),
     lf.ExactLassoCV(),
+    lf.ExactLassoIC(),
 ]
 
 

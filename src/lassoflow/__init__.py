@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from lassoflow.accuracy import AccuracyBounds, accuracy_bounds, log_distance, scale_for_accuracy
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
+from lassoflow.criteria import ICSelection, select_by_criterion
+from lassoflow.degrees import bootstrap_degrees_of_freedom
 from lassoflow.descent import gradient_descent
 from lassoflow.display import PathDisplay
 from lassoflow.endpoint import Endpoint, flow_endpoint, min_l1
@@ -13,6 +15,7 @@ from lassoflow.flow import gradient_flow
 from lassoflow.layered import LayeredNetwork
 from lassoflow.monotonicity import monotone_by_design, monotone_until
 from lassoflow.network import PowerNetwork, ProductNetwork, SquareNetwork
+from lassoflow.noise import noise_variance
 from lassoflow.null_space import NullSpaceConstants, null_space_constants
 from lassoflow.optimality import duality_gap, kkt_violation
 from lassoflow.path import Path, load
@@ -23,6 +26,7 @@ from lassoflow.walk import lasso_path, limit_flow
 if TYPE_CHECKING:
     from lassoflow.estimators import ExactLasso, FlowRegressor
     from lassoflow.estimators_cv import ExactLassoCV, FlowRegressorCV
+    from lassoflow.estimators_ic import ExactLassoIC, FlowRegressorIC
 
 __version__ = "0.1.0"
 
@@ -33,8 +37,11 @@ __all__ = [
     "Endpoint",
     "ExactLasso",
     "ExactLassoCV",
+    "ExactLassoIC",
     "FlowRegressor",
     "FlowRegressorCV",
+    "FlowRegressorIC",
+    "ICSelection",
     "LayeredNetwork",
     "LeastSquares",
     "NullSpaceConstants",
@@ -44,6 +51,7 @@ __all__ = [
     "ProductNetwork",
     "SquareNetwork",
     "accuracy_bounds",
+    "bootstrap_degrees_of_freedom",
     "certify",
     "compare",
     "duality_gap",
@@ -58,8 +66,10 @@ __all__ = [
     "min_l1",
     "monotone_by_design",
     "monotone_until",
+    "noise_variance",
     "null_space_constants",
     "scale_for_accuracy",
+    "select_by_criterion",
     "select_by_cv",
 ]
 
@@ -68,6 +78,8 @@ _ESTIMATORS = {
     "FlowRegressor": "estimators",
     "ExactLassoCV": "estimators_cv",
     "FlowRegressorCV": "estimators_cv",
+    "ExactLassoIC": "estimators_ic",
+    "FlowRegressorIC": "estimators_ic",
 }
 """Where they live. They are imported when they are asked for: scikit-learn takes longer than all the rest."""
 

@@ -37,6 +37,8 @@ class Pieces:
         The largest penalty of each piece, decreasing from inf.
     table : array of shape (K + 1, 3)
         value, linear, square; in squared units of y.
+    unshrunk : array of shape (K + 1,)
+        The error at blend 0, where it is constant on each piece.
     null : float
         The error of no coefficient at all.
     """
@@ -44,6 +46,7 @@ class Pieces:
     times: Floats
     starts: Floats
     table: Floats
+    unshrunk: Floats
     null: float
 
     @classmethod
@@ -76,9 +79,9 @@ class Pieces:
         share = np.full(y.size, 1.0 / y.size) if weights is None else weights / weights.sum()
         averages, slopes = curve.averages[:, active], curve.slopes[:, active]
         blocks = np.array_split(np.arange(curve.knots.size + 1), 1 + averages.shape[0] * y.size // _BLOCK)
-        table = np.vstack([_quadratics(averages[block], slopes[block], rows, y, share) for block in blocks])
-        times = np.concatenate([[0.0], curve.knots])
-        return cls(times, np.append(np.inf, penalties_of(curve.knots)), table, float(share @ y**2))
+        table = np.vstack([_errors(averages[block], slopes[block], rows, y, share) for block in blocks])
+        times, starts = np.append(0.0, curve.knots), np.append(np.inf, penalties_of(curve.knots))
+        return cls(times, starts, table[:, :3], table[:, 3], float(share @ y**2))
 
     def piece(self, lam: ArrayLike) -> Ints:
         """Which piece each penalty lies in: the shape of lam."""
@@ -90,7 +93,8 @@ class Pieces:
         piece = self.piece(penalties)
         delta = np.where(piece > 0, np.asarray(blend) * penalties * self.times[piece], 1.0) - 1.0
         value, linear, square = np.moveaxis(self.table[piece], -1, 0)
-        return value + delta * (2.0 * linear + square * delta)
+        shrunk = value + delta * (2.0 * linear + square * delta)
+        return np.where(np.equal(blend, 0.0), self.unshrunk[piece], shrunk)
 
     def on_cells(self, tops: Floats) -> Floats:
         """The quadratics on cells with the largest penalties ``tops``, none of which holds a knot: shape (m, 3).
@@ -135,12 +139,11 @@ def penalty_before(s: float) -> float:
     return penalty
 
 
-def _quadratics(averages: Any, slopes: Any, rows: Floats, y: Floats, share: Floats) -> Floats:
-    """value, linear and square of a block of pieces, shape (k, 3)."""
+def _errors(averages: Any, slopes: Any, rows: Floats, y: Floats, share: Floats) -> Floats:
+    """value, linear, square and the error at blend 0 of a block of pieces, shape (k, 4)."""
     fitted = averages @ rows.T
     shrunk = y - fitted
     fitted -= slopes @ rows.T  # what shrinking takes away from the fit
     weighted = fitted * share
-    return np.column_stack(
-        [shrunk**2 @ share, -np.einsum("ij,ij->i", shrunk, weighted), np.einsum("ij,ij->i", fitted, weighted)]
-    )
+    linear, square = (-np.einsum("ij,ij->i", one, weighted) for one in (shrunk, -fitted))
+    return np.column_stack([shrunk**2 @ share, linear, square, (shrunk + fitted) ** 2 @ share])

@@ -109,7 +109,8 @@ class CVSelection:
         """
         if rule == "1se" and len(folds) < 2:
             raise ValueError('rule must be "min" for a single fold, which has no standard error; got "1se".')
-        first = [float(fold.times[1]) for fold in folds if fold.times.size > 1] + [1.0 / lambda_max] * (lambda_max > 0)
+        first = [float(fold.times[1]) for fold in folds if fold.times.size > 1]
+        first += [1.0 / lambda_max] if lambda_max else []
         top = penalty_before(min(first)) if first else lambda_min
         surface = Surface.of(folds, lambda_min, top, blends)
         place, error = surface.least()
@@ -325,4 +326,5 @@ def _standard_error(errors: Floats) -> Floats:
     count = errors.shape[0]
     if count < 2:
         return np.full(errors.shape[1:], np.nan)
-    return np.asarray(errors.std(axis=0, ddof=1) / np.sqrt(count))
+    size = float(errors.max(initial=0.0)) or 1.0  # their squares may be beyond floating point
+    return np.asarray((errors / size).std(axis=0, ddof=1) * (size / np.sqrt(count)))
