@@ -19,7 +19,7 @@ WALKS = {"lasso": lf.lasso_path, "flow": lf.limit_flow}
 def data(seed, n=60, d=20, signals=3, noise=1.0):
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, d)) + 1.0
-    return X, X[:, :signals] @ rng.standard_normal(signals) + noise * rng.standard_normal(n)
+    return X, X[:, :signals] @ rng.standard_normal(min(signals, d)) + noise * rng.standard_normal(n)
 
 
 def explicit_errors(X, y, law, lam, blend, cv=5, weights=None):

@@ -32,7 +32,8 @@ class ICRegressor(PathRegressor):
         y : array of shape (n,) or (n, q)
             Every response has a choice of its own.
         sample_weight : array of shape (n,), optional
-            Repetitions of the rows: criteria count their sum as observations.
+            Repetitions of the rows: criteria count their sum as observations. (The bootstrap draws a number a row, so
+            that rows which are in fact repeated lead to other draws.)
 
         Returns
         -------
