@@ -21,6 +21,7 @@ from lassoflow.optimality import duality_gap, kkt_violation
 from lassoflow.path import Path, load
 from lassoflow.problem import LeastSquares
 from lassoflow.selection import CVSelection, select_by_cv
+from lassoflow.selection_display import SelectionDisplay
 from lassoflow.walk import lasso_path, limit_flow
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ __all__ = [
     "PathDisplay",
     "PowerNetwork",
     "ProductNetwork",
+    "SelectionDisplay",
     "SquareNetwork",
     "accuracy_bounds",
     "bootstrap_degrees_of_freedom",

@@ -114,7 +114,8 @@ def fold_errors(
         _require_weight(weights, train, test, number)
     jobs = (delayed(_errors)(recipe, X, Y, weights, train, test, floors) for train, test in folds)
     done: list[list[Pieces]] = []
-    for number, pieces in enumerate(Parallel(n_jobs=n_jobs, verbose=max(0, verbose - 1), return_as="generator")(jobs)):
+    parallel = Parallel(n_jobs=n_jobs, verbose=max(0, verbose - 1), return_as="generator")
+    for number, pieces in enumerate(parallel(jobs)):
         done.append(pieces)
         if verbose:
             knots = ", ".join(str(one.times.size - 1) for one in pieces)
