@@ -27,6 +27,7 @@ EVERY = [
     lf.FlowRegressor(alpha=0.1, depth=3, scale=1e-6),
     lf.FlowRegressorCV(),
     lf.FlowRegressorCV(rule="1se", blend=0.0),
+    lf.FlowRegressorCV(rule="paired"),
     lf.FlowRegressorIC(),
     lf.FlowRegressorIC("aic", n_bootstrap=5, random_state=0),
     lf.ExactLasso(alpha=0.1),

@@ -110,6 +110,19 @@ def test_of_the_blends_at_the_chosen_penalty_the_largest_within_a_standard_error
     assert found
 
 
+def test_a_smaller_blend_has_to_gain_a_standard_error_of_the_difference():
+    taken = set()
+    for seed in range(30):
+        X, y = data(seed, n=40, d=30, noise=(0.3, 6.0)[seed % 2])
+        chosen, shrunk = lf.select_by_cv(X, y, "lasso", rule="paired"), lf.select_by_cv(X, y, "lasso", blend=1.0)
+        gain = shrunk.errors(shrunk.lam, 1.0) - chosen.errors(chosen.best.lam, chosen.best.blend)
+        wins = gain.mean() > gain.std(ddof=1) / np.sqrt(5)
+        taken.add(bool(wins))
+        assert chosen.choice == (chosen.best if wins else shrunk.best)
+        assert shrunk.paired == shrunk.best
+    assert taken == {True, False}
+
+
 def test_a_range_of_its_own_and_its_end():
     X, y = data(4, noise=0.01)
     default = lf.select_by_cv(X, y, "lasso", blend=1.0)
@@ -196,6 +209,7 @@ def test_what_makes_no_sense_is_refused():
         ({"lambda_min": 1e9}, "lambda_min must be below"),
         ({"lambda_min": -1.0}, "lambda_min must be"),
         ({"rule": "1se", "cv": ShuffleSplit(1, random_state=0)}, "single fold"),
+        ({"rule": "paired", "cv": ShuffleSplit(1, random_state=0)}, "single fold"),
         ({"cv": 2, "sample_weight": np.repeat([0.0, 1.0], 10)}, "cv: fold 1 has no rows of positive weight to hold"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -31,7 +31,7 @@ class CVRegressor(PathRegressor):
     n_jobs: int | None
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, **params: Any) -> CVRegressor:
-        """Choose by cross-validation, and walk the path of all rows down to the least error.
+        """Choose by cross-validation, and walk the path of all rows down to the least error and the choice.
 
         Parameters
         ----------
@@ -61,7 +61,7 @@ class CVRegressor(PathRegressor):
             for pieces, floor, problem in zip(errors, floors, problems, strict=True)
         ]
         paths = [
-            recipe.path(problem, BEYOND * one.best.lam).relaxed(one.blend)
+            recipe.path(problem, BEYOND * min(one.best.lam, one.lam)).relaxed(one.blend)
             for problem, one in zip(problems, chosen, strict=True)
         ]
         self.selection_: Any = self._per_response(chosen)
@@ -111,8 +111,9 @@ class FlowRegressorCV(CVRegressor):
     ----------
     blend : float in [0, 1], optional
         Share of the average; chosen if None.
-    rule : "min" or "1se", default "min"
-        The least error, or the most regularised choice within a standard error of it.
+    rule : "min", "1se" or "paired", default "min"
+        The least error; the most regularised choice within a standard error of it; or the least error at the largest
+        blend, unless a smaller one gains more than the standard error of the difference.
     cv : int, splitter or iterable of (train, test), optional
         As scikit-learn takes it; 5 folds if None.
     fit_intercept : bool, default True
@@ -136,7 +137,7 @@ class FlowRegressorCV(CVRegressor):
     coef_ : array of shape (d,) or (q, d)
     intercept_ : float or array of shape (q,)
     path_ : Path, or list of q
-        The path of all rows down to the least error.
+        The path of all rows, down to the least error and the choice.
     alphas_, mse_path_ : arrays of shape (m,) and (m, n_folds), or lists of q
         The knots of all folds, and the error of each fold there.
     n_iter_ : int, or list of q
@@ -196,8 +197,9 @@ class ExactLassoCV(CVRegressor):
     blend : float in [0, 1] or None, default 1.0
         Share of the lasso; the rest is the refit on its support. None chooses it with the penalty: the relaxed lasso
         (Meinshausen 2007; Hastie, Tibshirani & Tibshirani 2020).
-    rule : "min" or "1se", default "min"
-        The least error, or the most regularised choice within a standard error of it.
+    rule : "min", "1se" or "paired", default "min"
+        The least error; the most regularised choice within a standard error of it; or the least error at the largest
+        blend, unless a smaller one gains more than the standard error of the difference.
     cv : int, splitter or iterable of (train, test), optional
         As scikit-learn takes it; 5 folds if None.
     fit_intercept : bool, default True
@@ -221,7 +223,7 @@ class ExactLassoCV(CVRegressor):
     coef_ : array of shape (d,) or (q, d)
     intercept_ : float or array of shape (q,)
     path_ : Path, or list of q
-        The path of all rows down to the least error.
+        The path of all rows, down to the least error and the choice.
     alphas_, mse_path_ : arrays of shape (m,) and (m, n_folds), or lists of q
         The knots of all folds, and the error of each fold there.
     n_iter_ : int, or list of q

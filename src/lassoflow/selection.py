@@ -7,7 +7,7 @@ the minimiser itself, and so is the one of the one-standard-error rule.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,7 +18,12 @@ from lassoflow.exact_cv import ExactLaw, Recipe, fold_errors
 from lassoflow.pieces import Pieces, penalty_before
 from lassoflow.surface import Place, Surface
 
-Rule = Literal["min", "1se"]
+Rule = Literal["min", "1se", "paired"]
+_RULES = {
+    "min": "the minimum",
+    "1se": "the one-standard-error rule",
+    "paired": "the minimum, with a smaller blend only if it gains more than a standard error,",
+}
 
 
 class Choice(NamedTuple):
@@ -45,11 +50,14 @@ class CVSelection:
     Attributes
     ----------
     law : "lasso" or "flow"
-    rule : "min" or "1se"
+    rule : "min", "1se" or "paired"
     best : Choice
         The least error; of equal ones the largest penalty, then the largest blend.
     one_se : Choice or None
         The largest penalty, and then blend, whose error is at most a standard error above; None for a single fold.
+    paired : Choice or None
+        The least error at the largest blend, unless that of ``best`` is smaller by more than the standard error of the
+        difference, which is taken fold by fold; None for a single fold.
     lambda_min, lambda_max : float
         The range of the search: the upper end lies just above the first knots of all folds.
     blends : (float, float)
@@ -76,6 +84,7 @@ class CVSelection:
     rule: Rule
     best: Choice
     one_se: Choice | None
+    paired: Choice | None
     lambda_min: float
     lambda_max: float
     blends: tuple[float, float]
@@ -107,24 +116,25 @@ class CVSelection:
         ValueError
             If the rule asks for a standard error, and there is a single fold.
         """
-        if rule == "1se" and len(folds) < 2:
-            raise ValueError('rule must be "min" for a single fold, which has no standard error; got "1se".')
+        if rule != "min" and len(folds) < 2:
+            raise ValueError(f'rule must be "min" for a single fold, which has no standard error; got {rule!r}.')
         first = [float(fold.times[1]) for fold in folds if fold.times.size > 1]
         first += [1.0 / lambda_max] if lambda_max else []
         top = penalty_before(min(first)) if first else lambda_min
         surface = Surface.of(folds, lambda_min, top, blends)
         place, error = surface.least()
         best = _choice(folds, place)
-        one_se = None
+        one_se = paired = None
         if len(folds) > 1:
             level = max(error, best.error) + best.standard_error
             one_se = _choice(folds, surface.most_regularised(level, place))
-        return cls(law, rule, best, one_se, lambda_min, top, blends, tuple(folds), surface)
+            paired = _paired(folds, surface, best)
+        return cls(law, rule, best, one_se, paired, lambda_min, top, blends, tuple(folds), surface)
 
     @property
     def choice(self) -> Choice:
         """The choice of the rule."""
-        return self.one_se if self.rule == "1se" and self.one_se else self.best
+        return {"min": self.best, "1se": self.one_se, "paired": self.paired}[self.rule] or self.best
 
     @property
     def lam(self) -> float:
@@ -190,13 +200,12 @@ class CVSelection:
         return self.surface.best_blend(lam)
 
     def __str__(self) -> str:
-        how = {"min": "the minimum", "1se": "the one-standard-error rule"}[self.rule]
         joint = self.blends[0] < self.blends[1]
         blends = f" and all blends from {self.blends[0]:g} to {self.blends[1]:g}" if joint else ""
         spread = "" if np.isnan(self.standard_error) else f" ± {self.standard_error:.3g}"
         text = (
-            f"Chosen by {how} of {len(self.folds)}-fold cross-validation: lambda = {self.lam:.6g} (s = {self.s:.6g}), "
-            f"blend {self.blend:.3g}; error {self.error:.3g}{spread}. "
+            f"Chosen by {_RULES[self.rule]} of {len(self.folds)}-fold cross-validation: "
+            f"lambda = {self.lam:.6g} (s = {self.s:.6g}), blend {self.blend:.3g}; error {self.error:.3g}{spread}. "
             f"Searched exactly over all lambda from {self.lambda_min:.6g} to {self.lambda_max:.6g}{blends}."
         )
         if self.best.lam <= self.surface.edges[-2] and self.lambda_min:
@@ -240,8 +249,10 @@ def select_by_cv(
     blend : float in [0, 1], optional
         Share of the average: 1 is the lasso, or the flow's average, 0 the refit, or the flow. Chosen with the penalty
         if None.
-    rule : "min" or "1se"
-        The least error, or the most regularised choice within a standard error of it.
+    rule : "min", "1se" or "paired"
+        The least error; the most regularised choice within a standard error of it; or the least error at the largest
+        blend, unless a smaller one gains more than the standard error of the difference. That costs little at high
+        signal and, as minima over more choices are noisier, helps at low signal.
     cv : int, splitter or iterable of (train, test), optional
         As scikit-learn takes it; 5 folds if None.
     groups : array of shape (n,), optional
@@ -295,9 +306,9 @@ def select_by_cv(
 
 
 def read_rule(rule: Any) -> None:
-    """Raise a ValueError unless a rule is "min" or "1se"."""
-    if rule not in ("min", "1se"):
-        raise ValueError(f'rule must be "min" or "1se"; got {rule!r}.')
+    """Raise a ValueError unless a rule is one of them."""
+    if rule not in _RULES:
+        raise ValueError(f'rule must be "min", "1se" or "paired"; got {rule!r}.')
 
 
 def read_blends(blend: Any) -> tuple[float, float]:
@@ -316,8 +327,20 @@ def read_blends(blend: Any) -> tuple[float, float]:
     return share, share
 
 
+def _paired(folds: Sequence[Pieces], surface: Surface, best: Choice) -> Choice:
+    """The least error at the largest blend, unless the best one is better by more than the error of the difference."""
+    largest = surface.blends[1]
+    place, _ = replace(surface, blends=(largest, largest)).least()
+    loss = _errors_at(folds, place) - _errors_at(folds, Place(best.lam, best.blend))
+    return best if loss.mean() > _standard_error(loss) else _choice(folds, place)
+
+
+def _errors_at(folds: Sequence[Pieces], place: Place) -> Floats:
+    return np.array([float(fold(place.lam, place.blend)) for fold in folds])
+
+
 def _choice(folds: Sequence[Pieces], place: Place) -> Choice:
-    errors = np.array([float(fold(place.lam, place.blend)) for fold in folds])
+    errors = _errors_at(folds, place)
     return Choice(place.lam, place.blend, float(errors.mean()), float(_standard_error(errors)))
 
 
@@ -326,5 +349,5 @@ def _standard_error(errors: Floats) -> Floats:
     count = errors.shape[0]
     if count < 2:
         return np.full(errors.shape[1:], np.nan)
-    size = float(errors.max(initial=0.0)) or 1.0  # their squares may be beyond floating point
+    size = float(np.abs(errors).max(initial=0.0)) or 1.0  # their squares may be beyond floating point
     return np.asarray((errors / size).std(axis=0, ddof=1) * (size / np.sqrt(count)))
