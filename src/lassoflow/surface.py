@@ -66,8 +66,9 @@ class Surface:
         value, linear, square = self.table.T
         low, high = self.blends[0] * self._ratio(self.bottoms), self.blends[1]
         t = np.clip(self._vertex(), low, high)
-        noise = 64.0 * EPS * (value + 2.0 * np.abs(linear) + square)
-        return value + (t - 1.0) * (2.0 * linear + square * (t - 1.0)), t, noise
+        delta = t - 1.0
+        noise = 64.0 * EPS * (value + 2.0 * np.abs(linear * delta) + square * delta**2)
+        return value + delta * (2.0 * linear + square * delta), t, noise
 
     def least(self) -> tuple[Place, float]:
         """Where the error is least, and the error there: of equal errors the largest penalty, then blend."""
