@@ -58,6 +58,17 @@ def test_values_follow_their_formulas(path, criterion):
     assert ("by the bootstrap" in str(chosen)) == (criterion not in ("ebic", "bic") and path.blend == 0.0)
 
 
+@pytest.mark.parametrize("walk", [lf.lasso_path, lf.limit_flow])
+def test_unpenalised_columns_are_there_from_the_start(walk):
+    X, y = wide(1, n=40, d=6)
+    factor = np.r_[0.0, np.ones(5)]
+    chosen = lf.select_by_criterion(walk(lf.LeastSquares(X, y), penalty_factor=factor), "bic", noise_variance=1e9)
+    assert (chosen.chosen, chosen.dimension) == (0, 1)
+    left = y - X[:, 0] * (X[:, 0] @ y) / (X[:, 0] @ X[:, 0])
+    assert chosen.value == pytest.approx(40 * log(2 * pi * 1e9) + left @ left / 1e9 + log(40), rel=1e-12)
+    np.testing.assert_allclose(chosen.fits.mean_squares[0], left @ left / 40, rtol=1e-10)
+
+
 def test_between_knots_nothing_is_better():
     X, y = wide(1)
     problem = lf.LeastSquares(X, y)

@@ -155,6 +155,33 @@ def test_splitters_groups_and_sparse_data():
 
 
 @LAWS
+@pytest.mark.parametrize("blend", [None, 0.0, 0.5, 1.0])
+@pytest.mark.parametrize("seed", range(12))
+def test_ties_free_columns_barred_signs_and_weights(law, blend, seed):
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(6, 20)), int(rng.integers(2, 15))
+    X = rng.integers(-2, 3, (n, d)).astype(float) if seed % 2 else rng.standard_normal((n, d))
+    X[:, 1] = -X[:, 0]
+    y, weights = rng.integers(-2, 3, n).astype(float), rng.uniform(0.2, 2.0, n)
+    factor = rng.choice([0.0, 0.5, 1.0, 2.0, np.inf], (2, d))
+    factor[:, (factor == 0).any(axis=0)] = 0.0
+    box = {"penalty_factor": factor, "positive": seed % 3 == 0}
+    chosen = lf.select_by_cv(X, y, law, blend=blend, sample_weight=weights, cv=3, lambda_min=0.0, **box)
+    top = max(chosen.lambda_max, 1e-3)
+    lam, blends = np.geomspace(1.1 * top, 1e-4 * top, 100), np.linspace(*chosen.blends, 9)
+    expected = np.zeros((9, lam.size))
+    for train, test in KFold(3).split(X):
+        problem = lf.LeastSquares(X[train], y[train], weights[train], fit_intercept=True)
+        path = WALKS[law](problem, **box)
+        for row, share in zip(expected, blends, strict=True):
+            predicted = path.relaxed(share).predict(X[test], 1.0 / lam)
+            row += np.average((predicted - y[test]) ** 2, axis=1, weights=weights[test]) / 3
+    scale = max(fold.null for fold in chosen.folds) + expected.max()
+    np.testing.assert_allclose(chosen.curve(lam, blends[:, None]), expected, rtol=0, atol=1e-11 * scale)
+    assert chosen.error <= expected.min() + 1e-12 * scale
+
+
+@LAWS
 @pytest.mark.parametrize("factor", [1e-90, 1e90])
 def test_units(law, factor):
     X, y = data(6, n=30, d=8)

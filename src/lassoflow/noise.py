@@ -67,6 +67,7 @@ def fits_of(path: Path, errors: Pieces) -> Fits:
     penalties[0] = penalty_before(curve.knots[0]) if curve.knots.size else 1.0 / stop
     rows, squares = (curve.averages, errors.table[:, 0]) if path.blend else (curve.slopes, errors.unshrunk)
     dimensions = np.asarray((rows != 0).sum(axis=1)).ravel()
+    dimensions[0] = np.count_nonzero(path(0.0))
     if path.blend and curve.knots.size:
         last = 1.0 / stop
         penalties, times = np.append(penalties, last), np.append(times, stop)

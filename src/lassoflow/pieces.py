@@ -19,7 +19,7 @@ from lassoflow.curve import Polygon
 from lassoflow.path import Path
 
 _BLOCK = 2**22
-"""How many fitted values are held at once."""
+"""How many fitted values, or coefficients, are held at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +78,11 @@ class Pieces:
         """The same from the active columns of the rows, shape (m, a), and y, both without their means."""
         share = np.full(y.size, 1.0 / y.size) if weights is None else weights / weights.sum()
         averages, slopes = curve.averages[:, active], curve.slopes[:, active]
-        blocks = np.array_split(np.arange(curve.knots.size + 1), 1 + averages.shape[0] * y.size // _BLOCK)
-        table = np.vstack([_errors(averages[block], slopes[block], rows, y, share) for block in blocks])
+        size = 1 + _BLOCK // max(*rows.shape, 1)
+        blocks = [slice(first, first + size) for first in range(0, curve.knots.size + 1, size)]
+        # Dense products are the faster ones: active columns are active most of the time.
+        table = np.vstack([_errors(averages[b].toarray(), slopes[b].toarray(), rows, y, share) for b in blocks])
+        table[0, :3] = table[0, 3], 0.0, 0.0  # before the first knot only the unpenalised columns are fitted
         times, starts = np.append(0.0, curve.knots), np.append(np.inf, penalties_of(curve.knots))
         return cls(times, starts, table[:, :3], table[:, 3], float(share @ y**2))
 
@@ -139,7 +142,7 @@ def penalty_before(s: float) -> float:
     return penalty
 
 
-def _errors(averages: Any, slopes: Any, rows: Floats, y: Floats, share: Floats) -> Floats:
+def _errors(averages: Floats, slopes: Floats, rows: Floats, y: Floats, share: Floats) -> Floats:
     """value, linear, square and the error at blend 0 of a block of pieces, shape (k, 4)."""
     fitted = averages @ rows.T
     shrunk = y - fitted
