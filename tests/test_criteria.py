@@ -79,6 +79,29 @@ def test_between_knots_nothing_is_better():
     assert chosen.value <= values.min() * (1 + 1e-12)
 
 
+@pytest.mark.parametrize("view", ["lasso", "refit", "flow"])
+@pytest.mark.parametrize("seed", range(20))
+def test_ties_free_columns_barred_signs_and_weights(view, seed):
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(5, 20)), int(rng.integers(2, 15))
+    X = rng.integers(-2, 3, (n, d)).astype(float) if seed % 2 else rng.standard_normal((n, d))
+    X[:, 1] = -X[:, 0]
+    y, weights = rng.integers(-2, 3, n).astype(float), rng.uniform(0.2, 2.0, n)
+    factor = rng.choice([0.0, 0.5, 1.0, 2.0, np.inf], (2, d))
+    factor[:, (factor == 0).any(axis=0)] = 0.0
+    problem = lf.LeastSquares(X, y, weights, fit_intercept=seed % 3 > 0)
+    path = (lf.limit_flow if view == "flow" else lf.lasso_path)(problem, factor).relaxed(float(view == "lasso"))
+    chosen = lf.select_by_criterion(path, "bic", noise_variance=0.5)
+
+    def values(s):
+        return n * log(pi) + 4 * n * problem.loss(path(s)) + log(n) * path.dimension(s)
+
+    assert chosen.value == pytest.approx(float(values(chosen.s)), rel=1e-9)
+    top = max(chosen.lambda_max, 1e-3)
+    s = np.concatenate([1 / np.geomspace(1.1 * top, 1e-5 * top, 500), path.knots, path.knots * (1 - 1e-12)])
+    assert chosen.value <= values(s).min() + 1e-9 * abs(values(s)).max()
+
+
 def test_of_equal_values_the_most_regularised_is_chosen():
     X, _ = wide(2)
     for criterion in ("ebic", "aic", "gcv"):

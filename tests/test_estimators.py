@@ -103,8 +103,9 @@ def test_a_jump_at_alpha_has_happened():
 def test_the_path_leads_to_the_coefficients_and_holds_no_data(model):
     X, y = data()
     model = clone(model).fit(pd.DataFrame(X, columns=list("abcdefghijkl")), y)
-    alpha = getattr(model, "alpha_", model.alpha if hasattr(model, "alpha") else None)
-    np.testing.assert_array_equal(model.path_.at(lam=alpha), model.coef_)
+    s = model.selection_.s if hasattr(model, "selection_") else 1.0 / model.alpha
+    np.testing.assert_array_equal(model.path_(s), model.coef_)
+    np.testing.assert_allclose(1.0 / getattr(model, "alpha_", 0.1), s, rtol=1e-15)
     assert model.path_.problem is None
     assert model.path_.frame.feature_names == tuple("abcdefghijkl")
     assert model.n_iter_ > 0

@@ -56,5 +56,7 @@ def test_nothing_to_choose(y):
 def test_arrays_in():
     display = lf.SelectionDisplay([2.0, 1.0], [1.0, 0.5], [np.nan, np.nan], choices={"min": (1.0, 0.5, 0.0)}).plot()
     assert len(display.points_) == 1
+    with pytest.raises(TypeError, match="must be a CVSelection"):
+        lf.SelectionDisplay.from_selection(lf.select_by_criterion(lf.limit_flow(lf.LeastSquares(X, Y))))
     with pytest.raises(ValueError, match="one shape"):
         lf.SelectionDisplay([2.0, 1.0], [1.0], [0.1, 0.1])

@@ -76,7 +76,9 @@ class ICSelection:
 
     @property
     def s(self) -> float:
-        """The chosen time, 1 / lambda; inf at a penalty of zero."""
+        """The chosen time: a knot to the last digit, where 1 / lambda may lie just beside it."""
+        if self.chosen:
+            return float(self.fits.times[self.chosen])
         return 1.0 / self.lam if self.lam else float("inf")
 
     @property

@@ -116,7 +116,7 @@ class FlowRegressor(PathRegressor):
         until = 1.0 / end if end else None
         data = self._read(X, y, sample_weight)
         paths = [gradient_flow(problem, network, until).relaxed(blend) for problem in self._problems(*data)]
-        self._keep(paths, [alpha] * len(paths))
+        self._keep(paths, [_time(alpha)] * len(paths))
         return self
 
 
@@ -213,7 +213,7 @@ def _fit_exact(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Any:
         return path.relaxed(blend)
 
     paths = [walk(problem) for problem in estimator._problems(*estimator._read(X, y, sample_weight))]
-    estimator._keep(paths, [alpha] * len(paths))
+    estimator._keep(paths, [_time(alpha)] * len(paths))
     return estimator
 
 
@@ -226,6 +226,10 @@ def _read_place(estimator: Any) -> tuple[float, float, float]:
     if estimator.blend is None:
         raise ValueError("blend must be a number in [0, 1]; got None.")
     return alpha, end, read_blends(estimator.blend)[0]
+
+
+def _time(alpha: float) -> float:
+    return 1.0 / alpha if alpha else np.inf
 
 
 def _network(depth: Any, scale: Any, positive: bool, penalty_factor: Any) -> PowerNetwork | None:

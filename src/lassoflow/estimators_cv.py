@@ -67,7 +67,7 @@ class CVRegressor(PathRegressor):
         self.selection_: Any = self._per_response(chosen)
         self.alpha_: Any = self._per_response(np.array([one.lam for one in chosen]))
         self.blend_: Any = self._per_response(np.array([one.blend for one in chosen]))
-        self._keep(paths, [one.lam for one in chosen])
+        self._keep(paths, [one.s for one in chosen])
         return self
 
     def _folds(self, X: Any, Y: Floats, sample_weight: Any, params: dict[str, Any]) -> list[tuple[Ints, Ints]]:

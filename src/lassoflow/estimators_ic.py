@@ -59,7 +59,7 @@ class ICRegressor(PathRegressor):
         ]
         self.selection_: Any = self._per_response(chosen)
         self.alpha_: Any = self._per_response(np.array([one.lam for one in chosen]))
-        self._keep(paths, [one.lam for one in chosen])
+        self._keep(paths, [one.s for one in chosen])
         return self
 
     def _view(self) -> float:

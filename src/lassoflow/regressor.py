@@ -66,11 +66,10 @@ class PathRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         first = self._recipe.problem(X, Y[:, 0], weights)
         return [first, *(first.with_response(column) for column in Y.T[1:])]
 
-    def _keep(self, paths: Sequence[Path], alphas: Sequence[float]) -> None:
-        """Note paths, without their data, and the coefficients at the penalties."""
+    def _keep(self, paths: Sequence[Path], times: Sequence[float]) -> None:
+        """Note paths, without their data, and the coefficients at the times."""
         names = getattr(self, "feature_names_in_", None)
         paths = [_without_data(path, names) for path in paths]
-        times = [1.0 / alpha if alpha else np.inf for alpha in alphas]
         coef = np.stack([path(s) for path, s in zip(paths, times, strict=True)])
         intercept = np.array([float(path.intercept(s)) for path, s in zip(paths, times, strict=True)])
         self.coef_: Floats = self._per_response(coef)

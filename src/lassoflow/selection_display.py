@@ -80,7 +80,14 @@ class SelectionDisplay:
         ----------
         selection : CVSelection
             By :func:`~lassoflow.select_by_cv`, or ``selection_`` of a fitted regressor.
+
+        Raises
+        ------
+        TypeError
+            If it is no CVSelection.
         """
+        if not hasattr(selection, "folds"):
+            raise TypeError(f"selection must be a CVSelection, of select_by_cv; got {selection!r}.")
         lam = _penalties(selection)
         low, high = selection.blends
         views, blend = {}, None
