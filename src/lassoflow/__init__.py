@@ -1,14 +1,19 @@
 """Sparse regression by gradient flow."""
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any
+
 from lassoflow.accuracy import AccuracyBounds, accuracy_bounds, log_distance, scale_for_accuracy
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
 from lassoflow.convex import Huber, Logistic, Poisson
+from lassoflow.criteria import ICSelection, select_by_criterion
 from lassoflow.critical import CriticalClass, ErrorBound
 from lassoflow.critical_set import CriticalSet
 from lassoflow.deep_descent import descend
 from lassoflow.deep_linear import DeepLinear
 from lassoflow.deep_run import DeepDescent
+from lassoflow.degrees import bootstrap_degrees_of_freedom
 from lassoflow.descent import gradient_descent
 from lassoflow.display import PathDisplay
 from lassoflow.endpoint import Endpoint, flow_endpoint, min_l1
@@ -17,18 +22,27 @@ from lassoflow.frame_distance import Distance
 from lassoflow.layered import LayeredNetwork
 from lassoflow.monotonicity import monotone_by_design, monotone_until
 from lassoflow.network import PowerNetwork, ProductNetwork, SquareNetwork
+from lassoflow.noise import noise_variance
 from lassoflow.null_space import NullSpaceConstants, null_space_constants
 from lassoflow.optimality import duality_gap, kkt_violation
 from lassoflow.path import Path, load
 from lassoflow.problem import LeastSquares
 from lassoflow.prox import ProxLandscape, prox_landscape, prox_lp
 from lassoflow.scalar_landscape import ScalarRoot, lambda_critical, lambda_global, scalar_roots
+from lassoflow.selection import CVSelection, select_by_cv
+from lassoflow.selection_display import SelectionDisplay
 from lassoflow.walk import lasso_path, limit_flow
+
+if TYPE_CHECKING:
+    from lassoflow.estimators import ExactLasso, FlowRegressor
+    from lassoflow.estimators_cv import ExactLassoCV, FlowRegressorCV
+    from lassoflow.estimators_ic import ExactLassoIC, FlowRegressorIC
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AccuracyBounds",
+    "CVSelection",
     "Certificate",
     "CriticalClass",
     "CriticalSet",
@@ -37,7 +51,14 @@ __all__ = [
     "Distance",
     "Endpoint",
     "ErrorBound",
+    "ExactLasso",
+    "ExactLassoCV",
+    "ExactLassoIC",
+    "FlowRegressor",
+    "FlowRegressorCV",
+    "FlowRegressorIC",
     "Huber",
+    "ICSelection",
     "LayeredNetwork",
     "LeastSquares",
     "Logistic",
@@ -49,8 +70,10 @@ __all__ = [
     "ProductNetwork",
     "ProxLandscape",
     "ScalarRoot",
+    "SelectionDisplay",
     "SquareNetwork",
     "accuracy_bounds",
+    "bootstrap_degrees_of_freedom",
     "certify",
     "compare",
     "descend",
@@ -68,9 +91,28 @@ __all__ = [
     "min_l1",
     "monotone_by_design",
     "monotone_until",
+    "noise_variance",
     "null_space_constants",
     "prox_landscape",
     "prox_lp",
     "scalar_roots",
     "scale_for_accuracy",
+    "select_by_criterion",
+    "select_by_cv",
 ]
+
+_ESTIMATORS = {
+    "ExactLasso": "estimators",
+    "FlowRegressor": "estimators",
+    "ExactLassoCV": "estimators_cv",
+    "FlowRegressorCV": "estimators_cv",
+    "ExactLassoIC": "estimators_ic",
+    "FlowRegressorIC": "estimators_ic",
+}
+"""Where they live. They are imported when they are asked for: scikit-learn takes longer than all the rest."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ESTIMATORS:
+        return getattr(_import_module(f"lassoflow.{_ESTIMATORS[name]}"), name)
+    raise AttributeError(f"module 'lassoflow' has no attribute {name!r}")

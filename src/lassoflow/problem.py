@@ -10,6 +10,7 @@ exact, and :class:`Units` takes coefficients, times and penalties back to the us
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -154,7 +155,32 @@ class LeastSquares(Problem):
     def __init__(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, fit_intercept: bool = False) -> None:
         matrix = self._read(X, sample_weight, fit_intercept)
         target = read_vector(y, "y", self.n_samples)
-        self._prepare(matrix, _exponent(target), self.sample_weight)
+        self._prepare(matrix, 0, self.sample_weight)
+        self._set_target(target)
+
+    def with_response(self, y: Any) -> LeastSquares:
+        """The problem of another response: the design is shared, with its weights, its centring and its passes.
+
+        Parameters
+        ----------
+        y : array of shape (n,)
+
+        Examples
+        --------
+        >>> import lassoflow as lf
+        >>> lf.LeastSquares([[1.0, 0.0], [0.0, 1.0]], [2.0, 1.0]).with_response([4.0, 1.0]).lambda_max
+        2.0
+        """
+        target = read_vector(y, "y", self.n_samples)
+        other = copy(self)
+        for cached in ("lambda_max", "largest_single_fit"):
+            other.__dict__.pop(cached, None)
+        other._set_target(target)
+        return other
+
+    def _set_target(self, target: Floats) -> None:
+        self.units = Units(self.units.design, _exponent(target))
+        _refuse_overflow(self.units)
         target = np.ldexp(target, -self.units.target)
         self.target, mean = _working_target(target, self.sample_weight, self.fit_intercept)
         self.target_mean = float(np.ldexp(mean, self.units.target))

@@ -1,0 +1,246 @@
+"""Regressors at a given penalty, as scikit-learn knows them: the flow of diagonal networks, and the lasso."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lassoflow.arrays import read_nonnegative
+from lassoflow.flow import gradient_flow
+from lassoflow.network import PowerNetwork
+from lassoflow.path import Path
+from lassoflow.problem import LeastSquares
+from lassoflow.regressor import BEYOND, PathRegressor
+from lassoflow.selection import read_blends
+
+
+class FlowRegressor(PathRegressor):
+    """Sparse linear regression without shrinkage: the flow of a diagonal linear network, stopped at ``s = 1 / alpha``.
+
+    By default this is the limit flow, whose initialisation has vanished (see :func:`~lassoflow.limit_flow`); with
+    ``depth`` and ``scale`` it is the gradient flow of ``u^depth - v^depth`` from that scale. ``blend`` mixes in its
+    average over time, which shrinks like the lasso.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        The penalty lambda = 1/s, in units of ``X'y / n``; 0 goes on to the end of the path.
+    blend : float in [0, 1], default 0.0
+        Share of the average: ``blend * average + (1 - blend) * flow``.
+    depth, scale : int and float, optional
+        Of a finite network; both or none. ``scale`` is that of the coefficients at the start.
+    fit_intercept : bool, default True
+    positive : bool, default False
+        Allow no negative coefficients.
+    penalty_factor : array of shape (d,) or (2, d), "std" or None
+        As in :func:`~lassoflow.lasso_path`; "std" is the path of standardised columns, in original units.
+    lambda_min : float, optional
+        How far ``path_`` goes; to alpha if None.
+    verbose : int, default 0
+        1 prints a line a path.
+
+    Attributes
+    ----------
+    coef_ : array of shape (d,) or (q, d)
+    intercept_ : float or array of shape (q,)
+    path_ : Path, or list of q
+        The whole path down to alpha, without the data.
+    n_iter_ : int, or list of q
+        Knots of the path; steps of a finite network.
+    n_features_in_ : int
+    feature_names_in_ : array of shape (d,)
+        Where X has column names.
+
+    Raises
+    ------
+    ValueError
+        By ``fit``, if an argument makes no sense; the sentence names it.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> X, y = [[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]], [3.0, 1.0, -4.0]
+    >>> lf.FlowRegressor(alpha=2.1).fit(X, y).coef_
+    array([3.5, 0. ])
+    >>> lf.FlowRegressor(alpha=2.1, blend=1.0).fit(X, y).coef_  # its average: the lasso
+    array([0.35, 0.  ])
+    >>> lf.FlowRegressor(alpha=2.1, depth=3, scale=1e-9).fit(X, y).coef_.round(3)
+    array([3.5, 0. ])
+    """
+
+    _law = "flow"
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        blend: float = 0.0,
+        depth: int | None = None,
+        scale: float | None = None,
+        *,
+        fit_intercept: bool = True,
+        positive: bool = False,
+        penalty_factor: ArrayLike | str | None = None,
+        lambda_min: float | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.alpha = alpha
+        self.blend = blend
+        self.depth = depth
+        self.scale = scale
+        self.fit_intercept = fit_intercept
+        self.positive = positive
+        self.penalty_factor = penalty_factor
+        self.lambda_min = lambda_min
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> FlowRegressor:
+        """Walk the path down to alpha.
+
+        Parameters
+        ----------
+        X : array, sparse array or frame of shape (n, d)
+        y : array of shape (n,) or (n, q)
+        sample_weight : array of shape (n,), optional
+
+        Returns
+        -------
+        FlowRegressor
+            Itself.
+        """
+        network = _network(self.depth, self.scale, self.positive, self.penalty_factor)
+        if network is None:
+            return _fit_exact(self, X, y, sample_weight)
+        alpha, end, blend = _read_place(self)
+        until = 1.0 / end if end else None
+        data = self._read(X, y, sample_weight)
+        paths = [gradient_flow(problem, network, until).relaxed(blend) for problem in self._problems(*data)]
+        self._keep(paths, [_time(alpha)] * len(paths))
+        return self
+
+
+class ExactLasso(PathRegressor):
+    """The lasso at a penalty, exactly: from the whole path down to it, to rounding and without a tolerance.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        The penalty, that of scikit-learn's ``Lasso``; 0 goes on to the end of the path, least squares or the
+        interpolator of least l1 norm.
+    blend : float in [0, 1], default 1.0
+        Share of the lasso; the rest is the least-squares refit on its support (the relaxed lasso, Meinshausen 2007).
+    fit_intercept : bool, default True
+    positive : bool, default False
+        Allow no negative coefficients.
+    penalty_factor : array of shape (d,) or (2, d), "std" or None
+        As in :func:`~lassoflow.lasso_path`; "std" is the lasso of standardised columns, in original units.
+    lambda_min : float, optional
+        How far ``path_`` goes; to alpha if None.
+    verbose : int, default 0
+        1 prints a line a path.
+
+    Attributes
+    ----------
+    coef_ : array of shape (d,) or (q, d)
+    intercept_ : float or array of shape (q,)
+    path_ : Path, or list of q
+        The whole path down to alpha, without the data.
+    n_iter_ : int, or list of q
+        Knots of the path.
+    n_features_in_ : int
+    feature_names_in_ : array of shape (d,)
+        Where X has column names.
+
+    Raises
+    ------
+    ValueError
+        By ``fit``, if an argument makes no sense; the sentence names it.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> X, y = [[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]], [3.0, 1.0, -4.0]
+    >>> lasso = lf.ExactLasso(alpha=2.1).fit(X, y)
+    >>> lasso.coef_, lasso.path_.knots.round(4)
+    (array([0.35, 0.  ]), array([0.4286]))
+    """
+
+    _law = "lasso"
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        blend: float = 1.0,
+        *,
+        fit_intercept: bool = True,
+        positive: bool = False,
+        penalty_factor: ArrayLike | str | None = None,
+        lambda_min: float | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.alpha = alpha
+        self.blend = blend
+        self.fit_intercept = fit_intercept
+        self.positive = positive
+        self.penalty_factor = penalty_factor
+        self.lambda_min = lambda_min
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> ExactLasso:
+        """Walk the path down to alpha.
+
+        Parameters
+        ----------
+        X : array, sparse array or frame of shape (n, d)
+        y : array of shape (n,) or (n, q)
+        sample_weight : array of shape (n,), optional
+
+        Returns
+        -------
+        ExactLasso
+            Itself.
+        """
+        return _fit_exact(self, X, y, sample_weight)
+
+
+def _fit_exact(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Any:
+    alpha, end, blend = _read_place(estimator)
+    recipe = estimator._recipe
+
+    def walk(problem: LeastSquares) -> Path:
+        path: Path = recipe.path(problem, end * BEYOND)
+        return path.relaxed(blend)
+
+    paths = [walk(problem) for problem in estimator._problems(*estimator._read(X, y, sample_weight))]
+    estimator._keep(paths, [_time(alpha)] * len(paths))
+    return estimator
+
+
+def _read_place(estimator: Any) -> tuple[float, float, float]:
+    """alpha, where the path ends, and the blend."""
+    alpha = read_nonnegative(estimator.alpha, "alpha")
+    end = alpha if estimator.lambda_min is None else read_nonnegative(estimator.lambda_min, "lambda_min")
+    if end > alpha:
+        raise ValueError(f"lambda_min must be at most alpha = {alpha:.6g}; got {end!r}.")
+    if estimator.blend is None:
+        raise ValueError("blend must be a number in [0, 1]; got None.")
+    return alpha, end, read_blends(estimator.blend)[0]
+
+
+def _time(alpha: float) -> float:
+    return 1.0 / alpha if alpha else np.inf
+
+
+def _network(depth: Any, scale: Any, positive: bool, penalty_factor: Any) -> PowerNetwork | None:
+    """The finite network that is asked for, if one is."""
+    if depth is None and scale is None:
+        return None
+    if depth is None or scale is None:
+        raise ValueError("depth and scale belong to one network; give both, or neither for the limit flow.")
+    if positive or penalty_factor is not None:
+        raise ValueError("positive and penalty_factor belong to exact paths; leave them out with depth and scale.")
+    network = PowerNetwork(depth=depth, scale=scale)
+    if network.clock == "training":
+        raise ValueError(f"scale must be below 1 for alpha to mean a penalty; got {np.asarray(scale)!r}.")
+    return network
