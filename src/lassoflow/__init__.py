@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from lassoflow.accuracy import AccuracyBounds, accuracy_bounds, log_distance, scale_for_accuracy
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
+from lassoflow.classifier_cv import FlowClassifierCV
+from lassoflow.classifiers import FlowClassifier
 from lassoflow.convex import Huber, Logistic, Poisson
 from lassoflow.criteria import ICSelection, select_by_criterion
 from lassoflow.critical import CriticalClass, ErrorBound
@@ -54,6 +56,8 @@ __all__ = [
     "ExactLasso",
     "ExactLassoCV",
     "ExactLassoIC",
+    "FlowClassifier",
+    "FlowClassifierCV",
     "FlowRegressor",
     "FlowRegressorCV",
     "FlowRegressorIC",
