@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from lassoflow.accuracy import AccuracyBounds, accuracy_bounds, log_distance, scale_for_accuracy
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
+from lassoflow.choice import CVSelection
 from lassoflow.criteria import ICSelection, select_by_criterion
 from lassoflow.degrees import bootstrap_degrees_of_freedom
 from lassoflow.descent import gradient_descent
@@ -20,7 +21,7 @@ from lassoflow.null_space import NullSpaceConstants, null_space_constants
 from lassoflow.optimality import duality_gap, kkt_violation
 from lassoflow.path import Path, load
 from lassoflow.problem import LeastSquares
-from lassoflow.selection import CVSelection, select_by_cv
+from lassoflow.selection import select_by_cv
 from lassoflow.selection_display import SelectionDisplay
 from lassoflow.walk import lasso_path, limit_flow
 

@@ -103,6 +103,11 @@ def noise_variance(path: Path, n_samples: float | None = None) -> NoiseVariance:
     NoiseVariance
         In squared units of y.
 
+    Raises
+    ------
+    ValueError
+        If the path is not exact, or was loaded without its problem.
+
     Examples
     --------
     >>> import numpy as np
