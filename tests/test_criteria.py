@@ -128,7 +128,7 @@ def test_degrees_of_freedom_of_hard_thresholding():
     problem = lf.LeastSquares(10.0 * np.eye(100), np.random.default_rng(0).standard_normal(100))
     flow, t = lf.limit_flow(problem, lambda_min=0.09), np.array([1.0, 2.0])
     df = lf.bootstrap_degrees_of_freedom(flow, 10.0 / t, 1.0, n_bootstrap=400, random_state=1)
-    truth = 100 * (2 * norm.sf(t) + 2 * t * norm.pdf(t))  # THEORY of thresholds: E#, and what the jump adds
+    truth = 100 * (2 * norm.sf(t) + 2 * t * norm.pdf(t))  # what is kept, and what the jump adds
     assert truth[1] == pytest.approx(26.1, abs=0.1)
     assert (np.abs(df.value - truth) < 4 * df.standard_error).all()
     assert (df.standard_error < 1.2).all()

@@ -231,3 +231,19 @@ def test_centred_data_are_copied_only_once():
     kept = np.asfortranarray(large)
     problem = lf.LeastSquares(kept, RNG.standard_normal(400))
     assert np.shares_memory(problem.design.column(0), kept)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 0.0, 2.0, 3.0]])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_another_response_shares_the_design(weights, fit_intercept):
+    X, y = np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 0.0], [-1.0, 1.0]]), np.array([1.0, 2.0, 4.0, -3.0])
+    first = lf.LeastSquares(X, np.ones(4), weights, fit_intercept)
+    assert first.lambda_max == (0.0 if fit_intercept else first.lambda_max)
+    for response in (y, 1e250 * y):
+        other, fresh = first.with_response(response), lf.LeastSquares(X, response, weights, fit_intercept)
+        assert other.design is first.design
+        assert (other.lambda_max, other.target_mean, other.units) == (fresh.lambda_max, fresh.target_mean, fresh.units)
+        np.testing.assert_array_equal(lf.lasso_path(other).end, lf.lasso_path(fresh).end)
+    assert first.target_mean == float(fit_intercept)
+    with pytest.raises(ValueError, match="y must have shape"):
+        first.with_response([1.0])

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 from lassoflow.accuracy import AccuracyBounds, accuracy_bounds, log_distance, scale_for_accuracy
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
-from lassoflow.classifier_cv import FlowClassifierCV
-from lassoflow.classifiers import FlowClassifier
+from lassoflow.choice import CVSelection
 from lassoflow.convex import Huber, Logistic, Poisson
 from lassoflow.criteria import ICSelection, select_by_criterion
 from lassoflow.critical import CriticalClass, ErrorBound
@@ -31,11 +30,13 @@ from lassoflow.path import Path, load
 from lassoflow.problem import LeastSquares
 from lassoflow.prox import ProxLandscape, prox_landscape, prox_lp
 from lassoflow.scalar_landscape import ScalarRoot, lambda_critical, lambda_global, scalar_roots
-from lassoflow.selection import CVSelection, select_by_cv
+from lassoflow.selection import select_by_cv
 from lassoflow.selection_display import SelectionDisplay
 from lassoflow.walk import lasso_path, limit_flow
 
 if TYPE_CHECKING:
+    from lassoflow.classifier_cv import FlowClassifierCV
+    from lassoflow.classifiers import FlowClassifier
     from lassoflow.estimators import ExactLasso, FlowRegressor
     from lassoflow.estimators_cv import ExactLassoCV, FlowRegressorCV
     from lassoflow.estimators_ic import ExactLassoIC, FlowRegressorIC
@@ -108,6 +109,8 @@ __all__ = [
 _ESTIMATORS = {
     "ExactLasso": "estimators",
     "FlowRegressor": "estimators",
+    "FlowClassifier": "classifiers",
+    "FlowClassifierCV": "classifier_cv",
     "ExactLassoCV": "estimators_cv",
     "FlowRegressorCV": "estimators_cv",
     "ExactLassoIC": "estimators_ic",

@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 from sklearn.model_selection import check_cv
 
 from lassoflow.arrays import Floats, Ints, read_nonnegative
+from lassoflow.choice import CVSelection, Rule, read_rule
 from lassoflow.classifiers import PathClassifier
 from lassoflow.exact_cv import SMALLEST_SHARE
 from lassoflow.losses import LogisticLoss
 from lassoflow.path import Path
 from lassoflow.pieces import Pieces, penalties_of
-from lassoflow.selection import CVSelection, Rule, read_rule
 
 
 class FlowClassifierCV(PathClassifier):

@@ -14,8 +14,9 @@ import numpy as np
 
 from lassoflow.arrays import Floats, Ints, read_nonnegative
 from lassoflow.degrees import bootstrap_degrees_of_freedom
-from lassoflow.noise import Fits, NoiseVariance, fits_of, log_choices, noise_variance, sparse_fit, training_error
+from lassoflow.noise import Fits, NoiseVariance, fits_of, log_choices, noise_along, sparse_fit, training_error
 from lassoflow.path import Path
+from lassoflow.pieces import Pieces
 
 Criterion = Literal["ebic", "bic", "aic", "aicc", "cp", "gcv"]
 
@@ -165,10 +166,10 @@ def select_by_criterion(
     if not n > 1:
         raise ValueError(f"A criterion needs more than one observation; got n_samples = {n:g}.")
     errors = training_error(path)
-    fits, noise = fits_of(path, errors), _noise(path, n, noise_variance)
+    fits, noise = fits_of(path, errors), _noise(path, errors, n, noise_variance)
     df = df_error = None
     if criterion not in _BY_DIMENSION:
-        df, df_error = _spent(path, fits, noise.value, n, n_bootstrap, random_state)
+        df, df_error = _spent(path, errors, fits, noise.value, n, n_bootstrap, random_state)
     counted = fits.dimensions if df is None else df
     values = _values(criterion, fits, counted, noise.value, n, float(problem.fit_intercept))
     if criterion == "ebic":
@@ -179,9 +180,9 @@ def select_by_criterion(
     return ICSelection(criterion, path.name, chosen, fits, values, df, df_error, noise, end, float(fits.penalties[0]))
 
 
-def _noise(path: Path, n: float, given: float | None) -> NoiseVariance:
+def _noise(path: Path, errors: Pieces, n: float, given: float | None) -> NoiseVariance:
     if given is None:
-        return noise_variance(path, n)
+        return noise_along(path, errors, n)
     if not read_nonnegative(given, "noise_variance") > 0:
         raise ValueError(f"noise_variance must be positive; got {given!r}.")
     return NoiseVariance(float(given), "the caller")
@@ -189,6 +190,7 @@ def _noise(path: Path, n: float, given: float | None) -> NoiseVariance:
 
 def _spent(
     path: Path,
+    errors: Pieces,
     fits: Fits,
     variance: float,
     n: float,
@@ -198,7 +200,7 @@ def _spent(
     """Degrees of freedom of the fits, and their standard errors: 0 for ranks."""
     if path.blend == 1.0 or variance == 0.0:
         return fits.dimensions.astype(np.float64), np.zeros(fits.dimensions.size)
-    best, sparse = sparse_fit(path, n)
+    best, sparse = sparse_fit(path, errors, n)
     mean = path.instantaneous()(sparse.times[best])
     df = bootstrap_degrees_of_freedom(path, fits.times, variance, mean, n_bootstrap, random_state, n)
     return df.value, df.standard_error

@@ -16,9 +16,10 @@ from sklearn.utils.metadata_routing import (
 )
 
 from lassoflow.arrays import Floats, Ints
+from lassoflow.choice import CVSelection, Rule, read_rule
 from lassoflow.exact_cv import fold_errors
 from lassoflow.regressor import BEYOND, PathRegressor
-from lassoflow.selection import CVSelection, Rule, read_blends, read_rule
+from lassoflow.selection import read_blends
 
 
 class CVRegressor(PathRegressor):

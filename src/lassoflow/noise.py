@@ -103,6 +103,11 @@ def noise_variance(path: Path, n_samples: float | None = None) -> NoiseVariance:
     NoiseVariance
         In squared units of y.
 
+    Raises
+    ------
+    ValueError
+        If the path is not exact, or was loaded without its problem.
+
     Examples
     --------
     >>> import numpy as np
@@ -114,24 +119,30 @@ def noise_variance(path: Path, n_samples: float | None = None) -> NoiseVariance:
     (3.87, 'the flow of 1 coefficient that the extended BIC chooses')
     """
     problem = path.require_problem("the noise variance")
-    n, d = float(problem.n_samples if n_samples is None else n_samples), problem.n_features
+    return noise_along(path, training_error(path), float(problem.n_samples if n_samples is None else n_samples))
+
+
+def noise_along(path: Path, errors: Pieces, n: float) -> NoiseVariance:
+    """The same for n observations, with the errors of the path at hand."""
+    problem = path.require_problem("the noise variance")
+    d = problem.n_features
     used = float(problem.fit_intercept)
     if d + used <= _NARROW * n:
         X = problem.design.columns(np.arange(d))
         fit, _, rank, _ = sla.lstsq(X, problem.target)
         square = np.ldexp(np.mean((problem.target - X @ fit) ** 2), 2 * problem.units.target)
         return NoiseVariance(float(square * n / (n - rank - used)), "the residuals of least squares on all columns")
-    chosen, fits = sparse_fit(path, n)
+    chosen, fits = sparse_fit(path, errors, n)
     dimension = int(fits.dimensions[chosen])
     name = "refit" if path.law == "lasso" else "flow"
     source = f"the {name} of {dimension} coefficient{'s' * (dimension != 1)} that the extended BIC chooses"
     return NoiseVariance(float(fits.mean_squares[chosen] * n / max(n - dimension - used, 1.0)), source)
 
 
-def sparse_fit(path: Path, n: float) -> tuple[int, Fits]:
+def sparse_fit(path: Path, errors: Pieces, n: float) -> tuple[int, Fits]:
     """The refit, or flow, with at most n/2 coefficients that the extended BIC in its profile form chooses."""
     path = path.instantaneous()
-    fits, d = fits_of(path, training_error(path)), len(path.frame.feature_names)
+    fits, d = fits_of(path, errors), len(path.frame.feature_names)
     k, squares = fits.dimensions, fits.mean_squares
     with np.errstate(divide="ignore"):
         values = n * np.log(squares) + np.log(n) * k + 2.0 * log_choices(d, k)

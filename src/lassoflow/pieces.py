@@ -41,6 +41,16 @@ class Pieces:
         The error at blend 0, where it is constant on each piece.
     null : float
         The error of no coefficient at all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lassoflow as lf
+    >>> from lassoflow.pieces import Pieces
+    >>> lasso = lf.lasso_path(lf.LeastSquares([[1.0, 0.0], [0.0, 1.0]], [2.0, 1.0]))  # (2 - 2 lambda, 0) below 1
+    >>> error = Pieces.of(lasso, np.array([[1.0, 1.0]]), np.array([2.0]))
+    >>> error([2.0, 1.0, 0.75, 0.75], [1.0, 1.0, 1.0, 0.0])  # 4 lambda^2, and the error of the refit
+    array([4.  , 4.  , 2.25, 0.  ])
     """
 
     times: Floats

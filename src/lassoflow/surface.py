@@ -37,6 +37,19 @@ class Surface:
         value, linear, square of ``value + delta (2 linear + square delta)``, ``delta = blend * lambda / edges[j] - 1``.
     blends : (float, float)
         The smallest and the largest blend.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lassoflow as lf
+    >>> from lassoflow.pieces import Pieces
+    >>> from lassoflow.surface import Surface
+    >>> lasso = lf.lasso_path(lf.LeastSquares([[1.0, 0.0], [0.0, 1.0]], [2.0, 1.0]))
+    >>> errors = [Pieces.of(lasso, np.array([[1.0, 1.0]]), np.array([y])) for y in (1.0, 2.0)]
+    >>> Surface.of(errors, lambda_min=0.5, top=1.5, blends=(1.0, 1.0)).least()  # of (1 - 2 lambda)^2 and (2 lambda)^2
+    (Place(lam=0.5, blend=1.0), 0.5)
+    >>> Surface.of(errors, lambda_min=0.5, top=1.5, blends=(0.0, 1.0)).least()
+    (Place(lam=1.0, blend=0.25), 0.25)
     """
 
     edges: Floats
@@ -118,4 +131,4 @@ class Surface:
         top, bottom = float(self.edges[cell]), float(self.bottoms[cell])
         lam = max(top * min(1.0, t / low), bottom) if low else top
         blend = t * top / lam if lam else high
-        return Place(lam, float(min(max(blend, low), high)))
+        return Place(float(lam), float(min(max(blend, low), high)))
