@@ -23,10 +23,11 @@ import numpy as np
 from scipy.linalg import LinAlgWarning
 
 import lassoflow
-from lassoflow import closeness, landscape
+from lassoflow import closeness, fitting, landscape
 from lassoflow.archive import check_folder, write_files
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
+from lassoflow.convex import Huber, Logistic, Poisson
 from lassoflow.descent import gradient_descent
 from lassoflow.figures import FIGURES
 from lassoflow.flow import gradient_flow
@@ -47,6 +48,7 @@ except ImportError:  # main says so; annotations are strings until typer reads t
     typer = None  # type: ignore[assignment]
 
 _WALKS = {"lasso": lasso_path, "flow": limit_flow}
+_LOSSES: dict[str, Any] = {"squares": LeastSquares, "logistic": Logistic, "poisson": Poisson, "huber": Huber}
 
 
 def _run(job: Job) -> None:
@@ -73,7 +75,10 @@ def _run(job: Job) -> None:
 
 def _compute(job: Job, table: Table) -> Result:
     start = time.perf_counter()
-    problem = LeastSquares(table.to_frame(), table.y, table.sample_weight, fit_intercept=not job.no_intercept)
+    loss = _LOSSES[getattr(job, "loss", "squares")]
+    if loss is Huber and "lasso" in job.laws:
+        raise ValueError("--loss huber goes with --law flow: the lasso path of Huber's loss is not to be had.")
+    problem = loss(table.to_frame(), table.y, table.sample_weight, fit_intercept=not job.no_intercept)
     if isinstance(job, CompareJob) and job.trains:
         return _train(job, table, problem, start)
     factor = "std" if job.penalty_factor == "std" else None
@@ -233,6 +238,10 @@ def app() -> typer.Typer:
     program.command("accuracy", help=help_accuracy)(_command(closeness.AccuracyJob, closeness.run))
     help_landscape = "All critical points of a deep linear network with weight decay, fitted to a matrix."
     program.command("landscape", help=help_landscape)(_command(landscape.LandscapeJob, landscape.run))
+    help_fit = "Fit a sparse model, chosen by exact cross-validation or a criterion, and write it as plain JSON."
+    program.command("fit", help=help_fit)(_command(fitting.FitJob, fitting.fit))
+    help_predict = "Predict from a table with a model that fit wrote."
+    program.command("predict", help=help_predict)(_command(fitting.PredictJob, fitting.predict))
     help_figure = "Reproduce a published figure: a picture, its data, and what was published beside what came out here."
     program.command("reproduce", help=help_figure)(_reproduce)
     return program

@@ -72,6 +72,10 @@ class PathJob(Job):
     """What was asked for, of a single path."""
 
     law: Annotated[Literal["lasso", "flow"], typer.Option(help="The lasso, or the limit of gradient flow.")] = "lasso"
+    loss: Annotated[
+        Literal["squares", "logistic", "poisson", "huber"],
+        typer.Option(help="logistic: a target of two values; poisson: of counts."),
+    ] = "squares"
 
     files: ClassVar = ["path.png", "knots.csv", "summary.json"]
 

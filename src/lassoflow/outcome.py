@@ -14,6 +14,7 @@ import numpy as np
 import lassoflow
 from lassoflow.archive import strict
 from lassoflow.checks import Certificate
+from lassoflow.convex import ConvexProblem
 from lassoflow.display import PathDisplay
 from lassoflow.jobs import Job, PathJob
 from lassoflow.path import Path
@@ -29,10 +30,12 @@ except ImportError:  # main says so
 
 _FACTORS = {
     "std": "Penalty factors are the columns' standard deviations: this is the path of standardised columns, in the "
-    "columns' own units, and λ is the alpha of scikit-learn's Lasso after StandardScaler (--penalty-factor none "
-    "penalises the columns as they are).",
-    "none": "Penalty factors are 1: columns are penalised as they are, so their units matter (with std they do not), "
-    "and λ is the alpha of scikit-learn's Lasso.",
+    "columns' own units{} (--penalty-factor none penalises the columns as they are).",
+    "none": "Penalty factors are 1: columns are penalised as they are, so their units matter (with std they do not){}.",
+}
+_ALPHA = {
+    "std": ", and λ is the alpha of scikit-learn's Lasso after StandardScaler",
+    "none": ", and λ is the alpha of scikit-learn's Lasso",
 }
 _TOP = 10
 
@@ -43,7 +46,7 @@ class Result:
 
     job: Job
     table: Table
-    problem: LeastSquares
+    problem: LeastSquares | ConvexProblem
     paths: dict[str, Path]
     certificate: Certificate | None
     """None for steps on the weights of a network without a lasso: they obey no law in the dual."""
@@ -68,7 +71,7 @@ def summarise(result: Result) -> dict[str, Any]:
     return cast("dict[str, Any]", strict(summary))
 
 
-def _path_summary(path: Path, problem: LeastSquares) -> dict[str, Any]:
+def _path_summary(path: Path, problem: LeastSquares | ConvexProblem) -> dict[str, Any]:
     """A path in numbers; ``coef`` holds the nonzero coefficients at its end."""
     end, stop = path.end, path.domain[1]
     null = problem.loss(np.zeros_like(end))
@@ -93,7 +96,8 @@ def show(result: Result, summary: dict[str, Any]) -> None:
     console.print(f"{job.data}: {size}, target {table.target_name!r}", style="bold")
     for note in table.notes:
         console.print(f"Note: {note}.")
-    console.print(_FACTORS[job.penalty_factor])
+    squares = isinstance(result.problem, LeastSquares)
+    console.print(_FACTORS[job.penalty_factor].format(_ALPHA[job.penalty_factor] if squares else ""))
     console.print()
     if job.trains:
         _print_training(console, result)
@@ -131,7 +135,9 @@ def _print_training(console: rich.console.Console, result: Result) -> None:
         console.print(str(result.certificate), soft_wrap=True)
 
 
-def _print_path(console: rich.console.Console, path: Path, problem: LeastSquares, summary: dict[str, Any]) -> None:
+def _print_path(
+    console: rich.console.Console, path: Path, problem: LeastSquares | ConvexProblem, summary: dict[str, Any]
+) -> None:
     """The path in a line, and the first features in the order in which they enter."""
     console.print(repr(path).strip("<>"), soft_wrap=True)
     lambdas = ["free", *(f"{1 / s:.4g}" for s in path.knots)]
@@ -151,7 +157,8 @@ def _print_path(console: rich.console.Console, path: Path, problem: LeastSquares
     if features.size > _TOP:
         console.print(f"... and {features.size - _TOP} features more.")
     kind = "" if problem.fit_intercept else " (uncentred)"
-    score = "" if summary["r_squared"] is None else f"R²{kind} {summary['r_squared']:.4f}, "
+    label = f"R²{kind}" if isinstance(problem, LeastSquares) else "share of the loss explained"
+    score = "" if summary["r_squared"] is None else f"{label} {summary['r_squared']:.4f}, "
     active = f"{np.count_nonzero(end)} of {end.size} coefficients nonzero"
     console.print(f"At the end: {active}, {score}intercept {summary['intercept']:.5g}.")
 

@@ -112,7 +112,7 @@ def read_table(
     if not columns:
         raise TableError(f"no column is left to predict {target!r} from.")
 
-    features, y, weight = ({name: _plain(name, raw) for name, raw in part.items()} for part in (columns, y, weight))
+    features, y, weight = ({name: plain(name, raw) for name, raw in part.items()} for part in (columns, y, weight))
     _refuse_near_numbers(features | y | weight)
     _refuse_text(y | weight, "the target and the weights must be numbers")
     if not one_hot:
@@ -131,6 +131,11 @@ def read_table(
 
 
 # -- loading ------------------------------------------------------------------------------------------------------
+
+
+def load_columns(source: str | os.PathLike[str]) -> Columns:
+    """All raw columns of a source by name."""
+    return _load(os.fspath(source), None, None)[0]
 
 
 def _load(source: str, target: str | None, sample_weight: str | None) -> tuple[Columns, str | None]:
@@ -304,7 +309,7 @@ def _take(columns: Columns, name: str, role: str) -> Any:
     return columns.pop(name)
 
 
-def _plain(name: str, raw: Any) -> NDArray[Any]:
+def plain(name: str, raw: Any) -> NDArray[Any]:
     """A column as floats with NaN for missing values, or as objects, str or None."""
     if isinstance(raw, np.ndarray):
         if raw.dtype.kind not in "biuf":

@@ -1,0 +1,64 @@
+"""The columns of a table that a fitted model asks for, to predict from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lassoflow.arrays import Floats
+from lassoflow.tables import TableError, listed, load_columns, plain
+
+
+def read_features(source: str | os.PathLike[str], names: Sequence[str]) -> Floats:
+    """Columns of a table by name, shape (n, d); ``column=level`` is 1 where a column of text has that level.
+
+    Parameters
+    ----------
+    source : str or path
+        As of :func:`~lassoflow.tables.read_table`; columns that no name asks for are left out.
+    names : sequence of d str
+
+    Raises
+    ------
+    TableError
+        One sentence that names the columns that are missing, hold text, or miss values.
+
+    Examples
+    --------
+    >>> from lassoflow.features import read_features
+    >>> read_features("diabetes", ["bmi", "age"]).shape
+    (442, 2)
+    """
+    columns = load_columns(source)
+    found = {name: _column(columns, name) for name in names}
+    absent = [name for name, values in found.items() if values is None]
+    if absent:
+        raise TableError(f"the model needs {listed(absent)}, and {os.fspath(source)!r} has no such column.")
+    missing = [name for name, values in found.items() if not np.isfinite(values).all()]
+    if missing:
+        rows = np.logical_or.reduce([~np.isfinite(found[name]) for name in missing])
+        raise TableError(
+            f"{rows.sum()} of {rows.size} rows miss a value, or have an infinite one, in {listed(missing)}."
+        )
+    return np.column_stack(list(found.values()))
+
+
+def _column(columns: dict[str, Any], name: str) -> Any:
+    """A column of numbers, or the 0/1 column of a level; None if there is none."""
+    if name in columns:
+        values = plain(name, columns[name])
+        if values.dtype == object:
+            raise TableError(f"column {name!r} holds text; the model was fitted on numbers.")
+        return values
+    places = [k for k, letter in enumerate(name) if letter == "="]
+    for place in places:
+        column, level = name[:place], name[place + 1 :]
+        if column in columns:
+            values = plain(column, columns[column])
+            texts = values.astype(object) if values.dtype != object else values
+            gaps = np.array([value is None or value != value for value in texts])
+            return np.where(gaps, np.nan, (texts == level).astype(np.float64))
+    return None
