@@ -21,7 +21,7 @@ from lassoflow.figures.zhao_jumps import JUMPS, SADDLES
 NAMES = (
     "berthier_paths", "berthier_monotone", "saddles", "zhao_jumps", "zhao_layers", "depth_ladder", "vaskevicius",
     "layer_rates", "step_size", "l1_rates", "tightness",
-    "realistic_scales", "kernel_to_rich",
+    "realistic_scales", "kernel_to_rich", "scalar_roots", "kinds_map", "deep_rates", "error_ratios",
 )  # fmt: skip
 
 
@@ -94,10 +94,11 @@ def test_matplotlib_is_imported_for_drawing_only():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_nothing_on_the_page_overlaps():
-    """Names beside curves, in the picture with the most of them."""
+@pytest.mark.parametrize("name", ["berthier_paths", "kinds_map"])
+def test_nothing_on_the_page_overlaps(name):
+    """Names beside curves, in the picture with the most of them, and letters on a map."""
     Canvas = pytest.importorskip("matplotlib.figure").Figure
-    one = made("berthier_paths")
+    one = made(name)
     canvas = Canvas(figsize=one.size, layout="constrained")
     one.draw(canvas)
     canvas.draw_without_rendering()
@@ -296,3 +297,45 @@ def test_realistic_scales(seed):
     error = table["error"].reshape(4, -1)
     assert (np.diff(error[0]) > 0).all()  # a larger scale is a larger error, at depth 2
     assert error[1, 0] < error[0, 0]  # and depth 3 is better from the same small scale
+
+
+def test_scalar_roots():
+    one = made("scalar_roots")
+    assert one.numbers["tie"] > 0.0  # at lambda_g two minima of one value, and the small root between them above
+    assert [one.numbers[f"at_critical_{depth}"] for depth in (2, 3, 4)] == pytest.approx([0.0, 1 / 4, 1 / 3], abs=1e-12)
+    roots = one.data["roots"]
+    assert (roots["small"] <= roots["large"]).all()
+    for depth in (2, 3, 4):
+        assert (np.diff(roots["large"][roots["depth"] == depth]) < 0).all()
+
+
+def test_kinds_map():
+    """At depth 2 no minimum is spurious; at depth 3 up to two are, and the regions are those of the thresholds."""
+    numbers = made("kinds_map").numbers
+    assert (numbers["regions_2"], numbers["regions_3"], numbers["misses"]) == (3, 6, 0)
+    table = made("kinds_map").data["kinds"]
+    assert set(table["minima"][table["depth"] == 2]) == {1}
+    assert set(table["minima"][table["depth"] == 3]) == {1, 2, 3}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_deep_rates(seed):
+    numbers = made("deep_rates", seed).numbers
+    for depth in (2, 3, 4, 6):
+        assert numbers[f"rate_{depth}"] == pytest.approx(numbers[f"predicted_{depth}"], rel=0.05)
+    assert numbers["exponent_2"] == pytest.approx(-1.5, abs=0.1)
+    assert numbers["exponent_3"] == pytest.approx(-2.0, abs=0.1)
+    table = made("deep_rates", seed).data["critical"]
+    assert table["gradient"][table["degenerate"] == 0].min() < 1e-11 < table["gradient"][table["degenerate"] == 1].min()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_error_ratios(seed):
+    one = made("error_ratios", seed)
+    table = one.data["generic"]
+    near = table["distance"] < 1e-4
+    assert (table["ratio"][near] <= 1.01 * table["kappa"][near]).all()
+    for depth in (2, 3, 4, 6):
+        assert 0.99 <= one.numbers[f"last_{depth}"] / one.numbers[f"kappa_{depth}"] <= 1.01
+    assert one.numbers["power_2"] == pytest.approx(-2.0, abs=0.02)
+    assert one.numbers["power_3"] == pytest.approx(-1.0, abs=0.02)

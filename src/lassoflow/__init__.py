@@ -7,12 +7,19 @@ from lassoflow.accuracy import AccuracyBounds, accuracy_bounds, log_distance, sc
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
 from lassoflow.choice import CVSelection
+from lassoflow.convex import Huber, Logistic, Poisson
 from lassoflow.criteria import ICSelection, select_by_criterion
+from lassoflow.critical import CriticalClass, ErrorBound
+from lassoflow.critical_set import CriticalSet
+from lassoflow.deep_descent import descend
+from lassoflow.deep_linear import DeepLinear
+from lassoflow.deep_run import DeepDescent
 from lassoflow.degrees import bootstrap_degrees_of_freedom
 from lassoflow.descent import gradient_descent
 from lassoflow.display import PathDisplay
 from lassoflow.endpoint import Endpoint, flow_endpoint, min_l1
 from lassoflow.flow import gradient_flow
+from lassoflow.frame_distance import Distance
 from lassoflow.layered import LayeredNetwork
 from lassoflow.monotonicity import monotone_by_design, monotone_until
 from lassoflow.network import PowerNetwork, ProductNetwork, SquareNetwork
@@ -21,11 +28,15 @@ from lassoflow.null_space import NullSpaceConstants, null_space_constants
 from lassoflow.optimality import duality_gap, kkt_violation
 from lassoflow.path import Path, load
 from lassoflow.problem import LeastSquares
+from lassoflow.prox import ProxLandscape, prox_landscape, prox_lp
+from lassoflow.scalar_landscape import ScalarRoot, lambda_critical, lambda_global, scalar_roots
 from lassoflow.selection import select_by_cv
 from lassoflow.selection_display import SelectionDisplay
 from lassoflow.walk import lasso_path, limit_flow
 
 if TYPE_CHECKING:
+    from lassoflow.classifier_cv import FlowClassifierCV
+    from lassoflow.classifiers import FlowClassifier
     from lassoflow.estimators import ExactLasso, FlowRegressor
     from lassoflow.estimators_cv import ExactLassoCV, FlowRegressorCV
     from lassoflow.estimators_ic import ExactLassoIC, FlowRegressorIC
@@ -36,32 +47,48 @@ __all__ = [
     "AccuracyBounds",
     "CVSelection",
     "Certificate",
+    "CriticalClass",
+    "CriticalSet",
+    "DeepDescent",
+    "DeepLinear",
+    "Distance",
     "Endpoint",
+    "ErrorBound",
     "ExactLasso",
     "ExactLassoCV",
     "ExactLassoIC",
+    "FlowClassifier",
+    "FlowClassifierCV",
     "FlowRegressor",
     "FlowRegressorCV",
     "FlowRegressorIC",
+    "Huber",
     "ICSelection",
     "LayeredNetwork",
     "LeastSquares",
+    "Logistic",
     "NullSpaceConstants",
     "Path",
     "PathDisplay",
+    "Poisson",
     "PowerNetwork",
     "ProductNetwork",
+    "ProxLandscape",
+    "ScalarRoot",
     "SelectionDisplay",
     "SquareNetwork",
     "accuracy_bounds",
     "bootstrap_degrees_of_freedom",
     "certify",
     "compare",
+    "descend",
     "duality_gap",
     "flow_endpoint",
     "gradient_descent",
     "gradient_flow",
     "kkt_violation",
+    "lambda_critical",
+    "lambda_global",
     "lasso_path",
     "limit_flow",
     "load",
@@ -71,6 +98,9 @@ __all__ = [
     "monotone_until",
     "noise_variance",
     "null_space_constants",
+    "prox_landscape",
+    "prox_lp",
+    "scalar_roots",
     "scale_for_accuracy",
     "select_by_criterion",
     "select_by_cv",
@@ -83,6 +113,8 @@ _ESTIMATORS = {
     "FlowRegressorCV": "estimators_cv",
     "ExactLassoIC": "estimators_ic",
     "FlowRegressorIC": "estimators_ic",
+    "FlowClassifier": "classifiers",
+    "FlowClassifierCV": "classifier_cv",
 }
 """Where they live. They are imported when they are asked for: scikit-learn takes longer than all the rest."""
 

@@ -30,7 +30,7 @@ def read_matrix(X: Any) -> tuple[Any, tuple[str, ...]]:
             matrix = matrix.copy()  # the user's own arrays are left as they are
             matrix.sum_duplicates()
     else:
-        matrix = _as_floats(X, "X")
+        matrix = as_floats(X, "X")
     if matrix.ndim != 2:
         raise ValueError(f"X must have two dimensions, (samples, features); got shape {tuple(matrix.shape)}.")
     if 0 in matrix.shape:
@@ -58,7 +58,7 @@ def _read_frame(X: Any, names: Sequence[str]) -> Floats:
     return matrix
 
 
-def _as_floats(values: Any, argument: str) -> Floats:
+def as_floats(values: Any, argument: str) -> Floats:
     """An array of float64; what is not made of real numbers is refused with the argument's name."""
     if np.ma.is_masked(values):
         raise ValueError(f"{argument} has masked entries; fill them or drop their rows.")
@@ -92,7 +92,7 @@ def _refuse_non_finite(matrix: Any, names: Sequence[str]) -> None:
 
 def read_vector(values: Any, argument: str, length: int, each: str = "row") -> Floats:
     """A vector of ``length`` finite float64, one for each row, or column, of X."""
-    array = _as_floats(values.to_numpy() if hasattr(values, "to_numpy") else values, argument)
+    array = as_floats(values.to_numpy() if hasattr(values, "to_numpy") else values, argument)
     if array.shape == (length, 1):
         array = array[:, 0]
     if array.shape != (length,):

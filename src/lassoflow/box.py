@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lassoflow.arrays import Floats, read_nonnegative, read_switch
-from lassoflow.problem import LeastSquares
+from lassoflow.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Box:
     @classmethod
     def of(
         cls,
-        problem: LeastSquares,
+        problem: Problem,
         penalty_factor: ArrayLike | str | None = None,
         positive: bool = False,
         weight_decay: float = 0.0,
@@ -36,7 +36,7 @@ class Box:
 
         Parameters
         ----------
-        problem : LeastSquares
+        problem : Problem
             Its columns give "std" and d.
         penalty_factor : array of shape (d,) or (2, d), "std" or None
             Sides of the box: one row for both sides, or the positive side's row and then the negative side's.
@@ -76,7 +76,7 @@ class Box:
         return same and self.decay == other.decay
 
 
-def _sides(problem: LeastSquares, penalty_factor: ArrayLike | str | None) -> tuple[Floats, Floats]:
+def _sides(problem: Problem, penalty_factor: ArrayLike | str | None) -> tuple[Floats, Floats]:
     d = problem.n_features
     if penalty_factor is None:
         return np.ones(d), np.ones(d)

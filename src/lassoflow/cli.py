@@ -23,7 +23,7 @@ import numpy as np
 from scipy.linalg import LinAlgWarning
 
 import lassoflow
-from lassoflow import closeness
+from lassoflow import closeness, landscape
 from lassoflow.archive import check_folder, write_files
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
@@ -35,8 +35,9 @@ from lassoflow.network import Network
 from lassoflow.outcome import Result, knots, picture, show, summarise
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
+from lassoflow.record import Progress
 from lassoflow.tables import Table, read_table
-from lassoflow.walk import Progress, beside, lasso_path, limit_flow
+from lassoflow.walk import beside, lasso_path, limit_flow
 
 try:
     import rich.console
@@ -230,6 +231,8 @@ def app() -> typer.Typer:
     program.command("train", help=help_train)(_command(TrainJob))
     help_accuracy = "Where training ends: how far from the fit of the smallest l1 norm, by depth and scale."
     program.command("accuracy", help=help_accuracy)(_command(closeness.AccuracyJob, closeness.run))
+    help_landscape = "All critical points of a deep linear network with weight decay, fitted to a matrix."
+    program.command("landscape", help=help_landscape)(_command(landscape.LandscapeJob, landscape.run))
     help_figure = "Reproduce a published figure: a picture, its data, and what was published beside what came out here."
     program.command("reproduce", help=help_figure)(_reproduce)
     return program

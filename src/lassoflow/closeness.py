@@ -29,7 +29,7 @@ try:
 except ImportError:  # main says so
     typer = None  # type: ignore[assignment]
 
-SPREAD = ("--depth", "--scale")
+SPREAD = ("--depth", "--scale", "--hidden", "--weight-decay")
 """Options that take several numbers at once."""
 
 
@@ -184,4 +184,6 @@ def _power(log10: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return "?" if math.isnan(share) or share == math.inf else f"{100 * share:.2g} %"
+    if math.isnan(share) or share == math.inf:
+        return "?"
+    return "> 1000 %" if share > 10.0 else f"{100 * share:.2g} %"

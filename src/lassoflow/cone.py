@@ -154,7 +154,11 @@ class ConeFit:
         The direction d on them.
     norm : array of shape (passive,)
         Their norms.
+    offset : float
+        0: columns and target are centred where there is an intercept.
     """
+
+    offset = 0.0
 
     def __init__(self, design: Design, target: Floats, decay: float, tolerance: float) -> None:
         n, d = design.shape

@@ -23,7 +23,7 @@ from scipy.optimize import brentq
 
 from lassoflow.arrays import Floats, Ints
 from lassoflow.branches import Branches
-from lassoflow.rough_dual import plain, rough_dual, slope_along
+from lassoflow.rough_dual import least_along, plain, rough_dual, slope_along
 from lassoflow.spanning import Basis
 
 _STEEP = 1000.0
@@ -286,7 +286,7 @@ class DualNewton:
         value, size = slope(share)
         if value <= _FLAT * size:
             return share
-        return float(brentq(lambda part: slope(part)[0], 0.0, share, rtol=0.1)) if slope(0.0)[0] < 0.0 else share
+        return least_along(slope, share) if slope(0.0)[0] < 0.0 else share
 
     def _bounded(self, growth: Floats) -> Floats:
         """The growth that Newton's method sees, steepness times distance, where a branch grows by so much."""

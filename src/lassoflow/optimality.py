@@ -9,8 +9,10 @@ from numpy.typing import ArrayLike
 
 from lassoflow.arrays import DUST, EPS, Floats
 from lassoflow.box import Box
+from lassoflow.convex import ConvexProblem
+from lassoflow.curved import Curved
 from lassoflow.path import Path
-from lassoflow.problem import LeastSquares
+from lassoflow.problem import LeastSquares, Problem
 
 EXACT = 1e-10
 """Relative violation up to which an exact path counts as exact."""
@@ -31,12 +33,12 @@ def kkt_violation(path: Path, s: ArrayLike) -> Floats:
     array([ True,  True,  True])
     """
     times = np.asarray(s, dtype=np.float64)
-    problem, flat = path.require_problem("a certificate"), times.ravel()
+    problem, flat = path.require_data("a certificate"), times.ravel()
     per_norm, lambda_max = _unit_columns(problem)
     if not flat.size or not lambda_max:
         return np.zeros(times.shape)
     average, flow = path.average(flat), path.instantaneous()(flat)
-    slope = -problem.gradient(average)
+    slope = path.dual_rate(flat)
     violation = _off_face(average if path.law == "lasso" else flow, slope, pressure(path.box, flat))
     if path.law == "flow":  # then the dual must rest on its face: it moves with -gradient - decay there
         moving = np.abs(-problem.gradient(flow) - np.sign(flow) * path.box.decay)
@@ -58,7 +60,7 @@ def kkt_rounding(path: Path, s: ArrayLike) -> Floats:
     True
     """
     times = np.asarray(s, dtype=np.float64)
-    problem = path.require_problem("a certificate")
+    problem = path.require_data("a certificate")
     lambda_max = _unit_columns(problem)[1]
     scale = np.linalg.norm(problem.target) / problem.n_samples / lambda_max if lambda_max else 0.0
     return scale * _gradient_rounding(path, times)
@@ -74,25 +76,25 @@ def gap_rounding(path: Path, s: ArrayLike) -> Floats:
     True
     """
     times = np.asarray(s, dtype=np.float64)
-    path.require_problem("a certificate")
+    path.require_data("a certificate")
     return 2 * _gradient_rounding(path, times) * _growth(path, times)
 
 
 def _gradient_rounding(path: Path, s: Floats) -> Floats:
     """Rounding of ``X_j'R / n``, over ``|X_j| |y| / n``."""
-    n = path.require_problem("a certificate").n_samples
+    n = path.require_data("a certificate").n_samples
     return 8 * EPS * math.sqrt(max(n, 16)) * _growth(path, s)
 
 
 def _growth(path: Path, s: Floats) -> Floats:
     """``1 + sum_j |X_j| |x_j| / |y|``: how much larger than y the numbers are that a residual is made of."""
-    problem, flat = path.require_problem("a certificate"), s.ravel()
+    problem, flat = path.require_data("a certificate"), s.ravel()
     coef = np.maximum(np.abs(path.average(flat)), np.abs(path.instantaneous()(flat)))
     size, energy = problem.units.working_coef(coef) @ problem.design.norms, np.linalg.norm(problem.target)
     return np.reshape(1.0 + size / (energy or 1.0), s.shape)
 
 
-def _unit_columns(problem: LeastSquares) -> tuple[Floats, float]:
+def _unit_columns(problem: Problem) -> tuple[Floats, float]:
     """One over the norm of each column, 0 for an empty one, and the lambda_max of columns so scaled; working units."""
     norms = problem.design.norms
     per_norm = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
@@ -128,14 +130,18 @@ def duality_gap(path: Path, s: ArrayLike) -> Floats:
     array([ True,  True])
     """
     times = np.asarray(s, dtype=np.float64)
-    problem, flat = path.require_problem("a certificate"), times.ravel()
+    problem, flat = path.require_data("a certificate"), times.ravel()
     energy = float(problem.target @ problem.target)
+    if path.law != "lasso" and not isinstance(problem, LeastSquares):
+        path.require_problem("the gap of an average")
     if not flat.size or not energy:
         return np.zeros(times.shape)
     n, x = problem.n_samples, path.average(flat)
     residual = problem.residual(x)
     slope = problem.design.rmatvec(residual.T / n).T
     dust = np.maximum(_gradient_rounding(path, flat), DUST)[:, None] * problem.design.norms * math.sqrt(energy) / n
+    if isinstance(path.curve, Curved):  # where nothing is penalised, gradients are as small as the tolerance
+        dust = np.where(path.box.unpenalised, np.maximum(dust, path.curve.rtol * dust / DUST), dust)
     upper, lower = (np.asarray(problem.units.working_penalty(side)) for side in pressure(path.box, flat))
     with np.errstate(divide="ignore", invalid="ignore"):
         room = np.where(slope > 0, (upper + dust) / slope, np.where(slope < 0, (lower + dust) / -slope, np.inf))
@@ -143,6 +149,19 @@ def duality_gap(path: Path, s: ArrayLike) -> Floats:
     coef = problem.units.working_coef(x)
     cost = np.where(coef > 0, upper, lower)
     penalty = np.multiply(np.abs(coef), cost, out=np.zeros_like(coef), where=coef != 0).sum(axis=1)
+    if isinstance(problem, ConvexProblem):
+        return np.reshape(_gap_of_losses(problem, x, residual, scale, penalty), times.shape)
     # P - D = |R|^2/2n + penalty - (|y|^2 - |y - cR|^2)/2n, without forming the two large terms.
     shrunk = (1 + scale[:, 0] ** 2) * np.sum(residual**2, axis=1) - 2 * scale[:, 0] * (residual @ problem.target)
     return np.reshape((shrunk / 2 + n * penalty) / (energy / 2), times.shape)
+
+
+def _gap_of_losses(problem: ConvexProblem, x: Floats, residual: Floats, scale: Floats, penalty: Floats) -> Floats:
+    """``sum_i w_i (f(eta_i) + f*(c u_i)) / n + penalty`` over the loss at zero: u the slopes, c the scale."""
+    seen = problem.weights > 0
+    weights, response = problem.weights[seen], problem.response[seen]
+    slopes = -residual[:, seen] / weights * scale
+    values = problem.loss_of.value(problem.predictor(x)[:, seen], response)
+    gap = (values + problem.loss_of.conjugate(slopes, response)) @ weights / problem.n_samples + penalty
+    at_zero = float(np.ldexp(problem.loss(np.zeros(x.shape[1])), -2 * problem.units.target))
+    return np.asarray(gap / (at_zero or 1.0))

@@ -19,7 +19,9 @@ from lassoflow.architecture import Clock
 from lassoflow.archive import read_arrays, write_arrays
 from lassoflow.arrays import Floats, read_matrix, read_nonnegative
 from lassoflow.box import Box
+from lassoflow.convex import ConvexProblem
 from lassoflow.curve import Curve, Polygon, Side
+from lassoflow.curved import Curved
 from lassoflow.decayed import Decayed
 from lassoflow.dense import Smooth
 from lassoflow.layered import network_from_arrays
@@ -33,9 +35,10 @@ if TYPE_CHECKING:
 
 Law = Literal["lasso", "flow", "network", "descent"]
 """What a path obeys: the lasso, the limit flow, the gradient flow of a finite network, or steps on its weights."""
-Status = Literal["complete", "lambda_min", "max_knots", "until", "stopped", "limit"]
+Status = Literal["complete", "lambda_min", "max_knots", "until", "stopped", "limit", "unbounded"]
 
-_FORMAT = 1
+_FORMAT = 2
+"""Of files that hold a curve of intercepts; others are of format 1, which all versions read."""
 
 
 class Frame(NamedTuple):
@@ -57,7 +60,7 @@ class Path:
     Attributes
     ----------
     law : "lasso", "flow" (the limit flow), "network" (gradient flow of a finite one) or "descent"
-    problem : the :class:`~lassoflow.LeastSquares` it solves, or None for a loaded path
+    problem : the :class:`~lassoflow.LeastSquares` or other problem it solves, or None for a loaded path
     box : penalty factors and weight decay; of a network that starts at 1 or above, faces that may be negative
     status : "complete", or what ended the path early: "lambda_min", "max_knots", "until" or "stopped"; or "limit" if it
         is the flow of a deep network from so small a scale that the limit flow is the answer
@@ -93,13 +96,15 @@ class Path:
 
     curve: Curve
     law: Law
-    problem: LeastSquares | None
+    problem: LeastSquares | ConvexProblem | None
     box: Box
     frame: Frame
     status: Status
     blend: float
     network: Network | None = None
     """The network whose path it is, with its scale and its clock."""
+    offset: Curve | None = None
+    """The intercept of centred columns as a curve; None if it is the mean response throughout."""
 
     @property
     def clock(self) -> Clock:
@@ -221,7 +226,9 @@ class Path:
             return np.log(np.abs(self(s, side)))
 
     def dual(self, s: ArrayLike) -> Floats:
-        """``theta(s) = s X'(y - X z/s) / n``, shape ``s.shape + (d,)``. The same for every view; one pass over X.
+        """The dual: shape ``s.shape + (d,)``, the same for every view.
+
+        ``theta(s) = -int_0^s grad l``, of least squares ``s X'(y - X z/s) / n``.
 
         Raises
         ------
@@ -231,8 +238,30 @@ class Path:
         flat, shape = self._times(s)
         if np.isinf(flat).any():
             raise ValueError("The dual has no value at s = inf; ask for a finite s.")
-        gradient = self.require_problem("the dual").gradient(self.curve.average(flat, "right"))
-        return _shaped(-flat[:, None] * gradient, shape)
+        return _shaped(flat[:, None] * self.dual_rate(flat), shape)
+
+    def dual_rate(self, s: ArrayLike) -> Floats:
+        """``theta(s) / s``, the mean of minus the gradient up to s, also at 0 and at inf: shape ``s.shape + (d,)``.
+
+        Of least squares, and of every lasso, it is minus the gradient at ``z / s``; of flows of other losses gradients
+        are summed over the segments, one pass each.
+
+        Raises
+        ------
+        ValueError
+            If the path was loaded without its problem.
+        """
+        flat, shape = self._times(s)
+        problem = self.require_data("the dual")
+        if isinstance(problem, LeastSquares) or self.law == "lasso":
+            return _shaped(-problem.gradient(self.curve.average(flat, "right")), shape)
+        start = np.concatenate([[0.0], self.knots])
+        rates = -problem.gradient(self.curve.slope(start, "right"))
+        passed = np.vstack([np.zeros(rates.shape[1]), np.cumsum(np.diff(start)[:, None] * rates[:-1], axis=0)])
+        segment = np.searchsorted(self.knots, flat, side="right")
+        share = np.divide(start[segment], flat, out=np.zeros_like(flat), where=flat > 0)[:, None]
+        means = np.divide(passed, start[:, None], out=np.zeros_like(passed), where=start[:, None] > 0)
+        return _shaped(share * means[segment] + (1.0 - share) * rates[segment], shape)
 
     # -- what a user reads off ------------------------------------------------------------------------------------
 
@@ -255,7 +284,15 @@ class Path:
 
     def intercept(self, s: ArrayLike, side: Side = "right") -> Floats:
         """The intercept at s: shape ``s.shape`` (0 where none is fitted)."""
-        return np.asarray(self.frame.target_mean - self(s, side) @ self.frame.feature_means)
+        return np.asarray(self._offset(s, side) - self(s, side) @ self.frame.feature_means)
+
+    def _offset(self, s: ArrayLike, side: Side) -> Floats:
+        """The intercept of centred columns at s: shape ``s.shape``."""
+        if self.offset is None:
+            return np.full(np.shape(s), self.frame.target_mean)
+        flat, shape = self._times(s)
+        parts = self.offset.average(flat, side), self.offset.slope(flat, side)
+        return (self.blend * parts[0] + (1.0 - self.blend) * parts[1]).reshape(shape)
 
     def predict(self, X: Any, s: ArrayLike, side: Side = "right") -> Floats:
         """Predictions for X of shape (m, d) at s: shape ``s.shape + (m,)``.
@@ -334,7 +371,7 @@ class Path:
             **({"s": s, "lambda": 1.0 / s} if self.clock == "lasso" else {"t": s}),
             "dimension": (values != 0).sum(axis=1),
             "l1_norm": np.abs(values).sum(axis=1),
-            "intercept": self.frame.target_mean - values @ self.frame.feature_means,
+            "intercept": np.append(self.intercept(knots), self.intercept(self.curve.stop, side="left")),
         }
         keep = np.flatnonzero(self.curve.active() | all_features)
         names = [self.frame.feature_names[j] for j in keep]
@@ -362,11 +399,19 @@ class Path:
 
     # -- checks ---------------------------------------------------------------------------------------------------
 
-    def require_problem(self, purpose: str) -> LeastSquares:
+    def require_data(self, purpose: str) -> LeastSquares | ConvexProblem:
         """The problem, or an error that says how to bring it back."""
         if self.problem is None:
             raise ValueError(f"This path was loaded without its data, which {purpose} needs: lf.load(file, problem).")
         return self.problem
+
+    def require_problem(self, purpose: str) -> LeastSquares:
+        """The problem if it is one of least squares, or an error that says why that is needed."""
+        problem = self.require_data(purpose)
+        if not isinstance(problem, LeastSquares):
+            kind = type(problem).__name__
+            raise ValueError(f"This path is of a {kind} problem; {purpose} is known for least squares only.")
+        return problem
 
     def _times(self, s: ArrayLike) -> tuple[Floats, tuple[int, ...]]:
         times = np.asarray(s, dtype=np.float64)
@@ -385,7 +430,7 @@ def _shaped(rows: Floats, shape: tuple[int, ...]) -> Floats:
     return rows.reshape(*shape, rows.shape[-1])
 
 
-def load(file: str | os.PathLike[str], problem: LeastSquares | None = None) -> Path:
+def load(file: str | os.PathLike[str], problem: LeastSquares | ConvexProblem | None = None) -> Path:
     """Read a path written by :meth:`Path.save`.
 
     Parameters
@@ -422,7 +467,7 @@ def load(file: str | os.PathLike[str], problem: LeastSquares | None = None) -> P
 def _to_arrays(path: Path) -> dict[str, Any]:
     frame = path.frame
     return {
-        "format": _FORMAT,
+        "format": _FORMAT if path.offset else 1,
         "law": path.law,
         "status": path.status,
         "blend": path.blend,
@@ -433,11 +478,12 @@ def _to_arrays(path: Path) -> dict[str, Any]:
         "feature_means": frame.feature_means,
         "target_mean": frame.target_mean,
         **path.curve.to_arrays(),
+        **({f"offset_{name}": value for name, value in path.offset.to_arrays().items()} if path.offset else {}),
         **(path.network.to_arrays() if path.network else {}),
     }
 
 
-def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | None) -> Path:
+def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | ConvexProblem | None) -> Path:
     if int(arrays["format"]) > _FORMAT:
         raise ValueError("it was written by a newer version")
     names = tuple(str(name) for name in arrays["feature_names"])
@@ -447,13 +493,16 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | None) 
     network = network_from_arrays(arrays) if "network" in arrays else None
     if network:
         network.branches(len(names))  # it has to fit
+    squares = problem if isinstance(problem, LeastSquares) else None
     curve: Curve
     if "stretches" in arrays:
-        curve = Smooth.from_arrays(arrays, problem)
+        curve = Smooth.from_arrays(arrays, squares)
     elif "chart" in arrays:
         curve = Decayed.from_arrays(arrays)
     elif "vanishing" in arrays:
-        curve = Vanishing.from_arrays(arrays, len(names), problem)
+        curve = Vanishing.from_arrays(arrays, len(names), squares)
+    elif "lambdas" in arrays:
+        curve = Curved.from_arrays(arrays, len(names))
     elif "steps" in arrays:
         curve = Recorded.from_arrays(arrays)
     else:
@@ -467,4 +516,13 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | None) 
         status=status,  # type: ignore[arg-type]
         blend=float(arrays["blend"]),
         network=network,
+        offset=_offset_from(arrays),
     )
+
+
+def _offset_from(arrays: dict[str, NDArray[Any]]) -> Curve | None:
+    """The curve of intercepts, where there is one."""
+    kept = {name.removeprefix("offset_"): value for name, value in arrays.items() if name.startswith("offset_")}
+    if not kept:
+        return None
+    return Curved.from_arrays(kept, 1) if "lambdas" in kept else Polygon.from_arrays(kept, 1)

@@ -26,7 +26,92 @@ _LARGEST_EXPONENT = 960
 _SMALLEST_SHARE = 1e-140
 
 
-class LeastSquares:
+class Problem:
+    """The data of a problem: the design, weights and an intercept, in units in which nothing overflows.
+
+    Attributes
+    ----------
+    design : Design
+        The working matrix.
+    target : array of shape (n,)
+        The working residuals at x = 0.
+    """
+
+    design: Design
+    target: Floats
+    n_samples: int
+    n_features: int
+    feature_names: tuple[str, ...]
+    sample_weight: Floats | None
+    fit_intercept: bool
+    units: Units
+    feature_means: Floats
+
+    def _read(self, X: Any, sample_weight: ArrayLike | None, fit_intercept: bool) -> Any:
+        """Everything but the target; X as a matrix."""
+        matrix, self.feature_names = read_matrix(X)
+        self.n_samples, self.n_features = matrix.shape
+        self.sample_weight = read_weights(sample_weight, self.n_samples)
+        self.fit_intercept = read_switch(fit_intercept, "fit_intercept")
+        return matrix
+
+    def _prepare(self, matrix: Any, exponent: int, row_weights: Floats | None) -> None:
+        """Units for a target of that exponent, and the working matrix, its rows times the roots of weights."""
+        self.units = Units(_exponent_beyond(matrix), exponent)
+        _refuse_overflow(self.units)
+        matrix = _scaled(matrix, -self.units.design)
+        self.design = _design(matrix, row_weights, self.fit_intercept)
+        _refuse_unequal_scales(self.design, self.feature_names)
+        self.feature_means = np.ldexp(self.design.means, self.units.design)
+        is_centred = self.fit_intercept and (row_weights is not None or self.sample_weight is None)
+        self._uncentred = None if is_centred else matrix
+
+    def __repr__(self) -> str:
+        n, d = self.n_samples, self.n_features
+        notes = [f"{n} sample{'s' * (n != 1)}, {d} feature{'s' * (d != 1)}"]
+        notes += ["intercept"] * self.fit_intercept + ["weighted"] * (self.sample_weight is not None)
+        return f"<{type(self).__name__}: {', '.join(notes)}>"
+
+    @property
+    def passes(self) -> int:
+        """Passes over X so far."""
+        return self.design.passes
+
+    @cached_property
+    def lambda_max(self) -> float:
+        """The smallest penalty whose solution is zero (penalty factors 1), ``max_j |gradient_j|`` at x = 0."""
+        correlation = self.design.rmatvec(self.target / self.n_samples)
+        return float(self.units.penalty(np.abs(correlation).max(initial=0.0)))
+
+    @cached_property
+    def deviations(self) -> Floats:
+        """Weighted standard deviations of the columns (divisor n), shape (d,); 0 for constant columns."""
+        centred = self.design if self._uncentred is None else _design(self._uncentred, self.sample_weight, centre=True)
+        return np.ldexp(centred.norms / np.sqrt(self.n_samples), self.units.design)
+
+    def fitted(self, coef: ArrayLike) -> Floats:
+        """Working fitted values: the working matrix times coefficients in the user's units.
+
+        Parameters
+        ----------
+        coef : array of shape (..., d)
+
+        Returns
+        -------
+        array of shape (..., n)
+            Of least squares ``sqrt(w) X x``, X centred if there is an intercept, in units of the working target: its
+            Euclidean norm over sqrt(n) is ``|x|_M``.
+        """
+        working = self.units.working_coef(coef)
+        if working.shape[-1:] != (self.n_features,):
+            raise ValueError(f"coef must have shape (..., {self.n_features}); got {working.shape}.")
+        rows = working.reshape(-1, self.n_features)
+        active = np.flatnonzero(rows.any(axis=0))
+        fitted: Floats = rows[:, active] @ self.design.columns(active).T
+        return fitted.reshape(*working.shape[:-1], self.n_samples)
+
+
+class LeastSquares(Problem):
     """Least squares ``|y - X x|^2 / (2 n)``, weighted and with an intercept where asked for.
 
     Parameters
@@ -68,19 +153,10 @@ class LeastSquares:
     """
 
     def __init__(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, fit_intercept: bool = False) -> None:
-        matrix, self.feature_names = read_matrix(X)
-        self.n_samples, self.n_features = matrix.shape
+        matrix = self._read(X, sample_weight, fit_intercept)
         target = read_vector(y, "y", self.n_samples)
-        self.sample_weight = read_weights(sample_weight, self.n_samples)
-        self.fit_intercept = read_switch(fit_intercept, "fit_intercept")
-
-        self.units = Units(_exponent_beyond(matrix), 0)
+        self._prepare(matrix, 0, self.sample_weight)
         self._set_target(target)
-        matrix = _scaled(matrix, -self.units.design)
-        self.design = _design(matrix, self.sample_weight, self.fit_intercept)
-        _refuse_unequal_scales(self.design, self.feature_names)
-        self.feature_means = np.ldexp(self.design.means, self.units.design)
-        self._uncentred = None if self.fit_intercept else matrix
 
     def with_response(self, y: Any) -> LeastSquares:
         """The problem of another response: the design is shared, with its weights, its centring and its passes.
@@ -109,35 +185,12 @@ class LeastSquares:
         self.target, mean = _working_target(target, self.sample_weight, self.fit_intercept)
         self.target_mean = float(np.ldexp(mean, self.units.target))
 
-    def __repr__(self) -> str:
-        n, d = self.n_samples, self.n_features
-        notes = [f"{n} sample{'s' * (n != 1)}, {d} feature{'s' * (d != 1)}"]
-        notes += ["intercept"] * self.fit_intercept + ["weighted"] * (self.sample_weight is not None)
-        return f"<LeastSquares: {', '.join(notes)}>"
-
-    @property
-    def passes(self) -> int:
-        """Passes over X so far."""
-        return self.design.passes
-
-    @cached_property
-    def lambda_max(self) -> float:
-        """The smallest penalty whose lasso solution is zero (penalty factors 1), ``max_j |X_j'y| / n``."""
-        correlation = self.design.rmatvec(self.target / self.n_samples)
-        return float(self.units.penalty(np.abs(correlation).max(initial=0.0)))
-
     @cached_property
     def largest_single_fit(self) -> float:
         """The largest coefficient of a fit on one column alone, in absolute value; in working units."""
         correlation, squares = np.abs(self.design.rmatvec(self.target)), self.design.norms**2
         single = np.divide(correlation, squares, out=np.zeros_like(squares), where=squares > 0)
         return float(single.max(initial=0.0))
-
-    @cached_property
-    def deviations(self) -> Floats:
-        """Weighted standard deviations of the columns (divisor n), shape (d,); 0 for constant columns."""
-        centred = self.design if self._uncentred is None else _design(self._uncentred, self.sample_weight, centre=True)
-        return np.ldexp(centred.norms / np.sqrt(self.n_samples), self.units.design)
 
     def residual(self, coef: ArrayLike) -> Floats:
         """Working residuals ``sqrt(w) (y - x_0 - X x)``, in working units.
@@ -153,26 +206,6 @@ class LeastSquares:
         """
         fitted = self.fitted(coef)
         return np.subtract(self.target, fitted, out=fitted)
-
-    def fitted(self, coef: ArrayLike) -> Floats:
-        """Working fitted values ``sqrt(w) X x`` (X centred if there is an intercept), in working units.
-
-        Parameters
-        ----------
-        coef : array of shape (..., d)
-
-        Returns
-        -------
-        array of shape (..., n)
-            Its Euclidean norm over sqrt(n) is ``|x|_M``, in units of the working target.
-        """
-        working = self.units.working_coef(coef)
-        if working.shape[-1:] != (self.n_features,):
-            raise ValueError(f"coef must have shape (..., {self.n_features}); got {working.shape}.")
-        rows = working.reshape(-1, self.n_features)
-        active = np.flatnonzero(rows.any(axis=0))
-        fitted: Floats = rows[:, active] @ self.design.columns(active).T
-        return fitted.reshape(*working.shape[:-1], self.n_samples)
 
     def loss(self, coef: ArrayLike) -> Any:
         """The loss ``l(x)`` at coefficients of shape (..., d), with the best intercept if one is fitted: shape (...).

@@ -59,7 +59,7 @@ class PathRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         X, y = validate_data(self, X, y, accept_sparse="csc", dtype=np.float64, multi_output=True, y_numeric=True)
         self._single = y.ndim == 1
         X = sp.csc_array(X) if sp.issparse(X) else X
-        return X, np.asarray(y, dtype=np.float64).reshape(y.shape[0], -1), _read_weights(sample_weight, X.shape[0])
+        return X, np.asarray(y, dtype=np.float64).reshape(y.shape[0], -1), read_sample_weight(sample_weight, X.shape[0])
 
     def _problems(self, X: Any, Y: Floats, weights: Floats | None) -> list[LeastSquares]:
         """One problem a response, which share the design."""
@@ -69,7 +69,7 @@ class PathRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     def _keep(self, paths: Sequence[Path], times: Sequence[float]) -> None:
         """Note paths, without their data, and the coefficients at the times."""
         names = getattr(self, "feature_names_in_", None)
-        paths = [_without_data(path, names) for path in paths]
+        paths = [without_data(path, names) for path in paths]
         coef = np.stack([path(s) for path, s in zip(paths, times, strict=True)])
         intercept = np.array([float(path.intercept(s)) for path, s in zip(paths, times, strict=True)])
         self.coef_: Floats = self._per_response(coef)
@@ -85,7 +85,7 @@ class PathRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         return values[0] if self._single else values
 
 
-def _read_weights(sample_weight: Any, n: int) -> Floats | None:
+def read_sample_weight(sample_weight: Any, n: int) -> Floats | None:
     """Weights as they were given, of shape (n,); a single number is the weight of every row."""
     if sample_weight is None:
         return None
@@ -95,6 +95,7 @@ def _read_weights(sample_weight: Any, n: int) -> Floats | None:
     return weights.astype(np.float64)
 
 
-def _without_data(path: Path, names: NDArray[Any] | None) -> Path:
+def without_data(path: Path, names: NDArray[Any] | None) -> Path:
+    """A path that can be kept with a model: its columns named as in the model's X."""
     frame = path.frame if names is None else path.frame._replace(feature_names=tuple(str(name) for name in names))
     return replace(path, problem=None, frame=frame)

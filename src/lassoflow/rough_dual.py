@@ -28,6 +28,7 @@ _INSIDE = 0.9
 """Share of the way to a face that a step may go."""
 _LARGE, _ENOUGH = 0.01, 0.3
 """Share of the largest coefficient from which on one counts, and the step, in logarithms of these, that is enough."""
+_SHORTER = 8.0
 _STEPS = 60
 
 
@@ -82,7 +83,18 @@ def _share(branches: Branches, gaps: tuple[Floats, Floats], moved: Floats, goal:
     slope = slope_along(branches, gaps, moved, goal)
     if slope(largest)[0] <= 0.0:
         return largest
-    return float(brentq(lambda share: slope(share)[0], 0.0, largest, rtol=0.1))
+    return least_along(slope, largest)
+
+
+def least_along(slope: Callable[[float], tuple[float, float]], beyond: float) -> float:
+    """The share of a step at which the slope vanishes, to a tenth, where it is positive beyond and negative at 0.
+
+    Slopes grow exponentially, so the first bracket is sought in powers.
+    """
+    before = beyond / _SHORTER
+    while before > 0.0 and slope(before)[0] > 0.0:
+        before, beyond = before / _SHORTER, before
+    return float(brentq(lambda share: slope(share)[0], before, beyond, xtol=1e-300, rtol=0.1))
 
 
 def slope_along(

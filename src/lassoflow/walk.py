@@ -1,254 +1,32 @@
 """The exact walk: state, next event, direction, record. One engine, two cones.
 
 Both the lasso path and the limit flow are a pair of curves over the time s: the cumulated coefficients ``z(s)`` and
-the dual ``theta(s) = s r - M z(s)`` in a box. The lasso keeps ``z in N_B(theta)``, the flow ``z' in N_B(theta)``
-(docs, section 1), and either way z is piecewise linear. At a knot the slope is the least-squares fit over a cone
-(:mod:`lassoflow.cone`): coordinates on the box are signed, and for the lasso those with ``z_j != 0`` are free. The
-next knot is where the first coordinate reaches the box or, for the lasso, where the first z_j returns to 0.
-
-Rounding is met by one rule: a rate of the dual is known to ``tolerance * |X_j| |y| / n``, the dual at s to s times
-that, a fitted value to ``tolerance * |y|``, and events that this noise cannot tell apart are one knot. Nothing is
-compared with a number that has units.
+the dual ``theta(s) = -int_0^s grad l`` in a box; of least squares ``s r - M z(s)``. The lasso keeps ``z in
+N_B(theta)``, the flow ``z' in N_B(theta)`` (docs, section 1), and either way z is piecewise linear. So is the flow's
+of any convex loss (docs, section 15).
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from lassoflow.arrays import EPS, Floats, Ints, read_nonnegative
+from lassoflow.arrays import read_nonnegative
 from lassoflow.box import Box
-from lassoflow.cone import ConeFit, Face
-from lassoflow.curve import Polygon
+from lassoflow.convex import ConvexProblem, Huber
+from lassoflow.curved_walk import curved_lasso
 from lassoflow.path import Frame, Law, Path, Status
-from lassoflow.problem import LeastSquares
+from lassoflow.problem import LeastSquares, Problem
+from lassoflow.recession import NoMinimum
+from lassoflow.record import Progress, Record
+from lassoflow.state import SIMULTANEOUS, State
 
-_SIMULTANEOUS = 1e-12
-"""Relative distance, in time and in z, below which the path shows two events as one knot."""
-
-_FORGET = 8.0
-"""How many times larger z must have been for its rounding to be worth a solve and a pass over X."""
-
-_NONE: Ints = np.zeros(0, dtype=np.intp)
-_NEVER: Floats = np.zeros(0)
-
-
-class Progress(NamedTuple):
-    """What a ``callback`` is told at each knot: its number, its time, the penalty 1/s and the active coordinates."""
-
-    knot: int
-    s: float
-    lam: float
-    n_active: int
-
-
-class Event(NamedTuple):
-    """The next thing that happens: after a ``wait``, ``arrivals`` reach the box and ``returns`` come back to zero."""
-
-    wait: float
-    arrivals: Ints
-    """Coordinates, shape (k,)."""
-    returns: Ints
-    """Positions among the passive columns, shape (l,)."""
-
-
-class State:
-    """Where a walk is, in working units: s, the dual theta, the cumulated z, the idle faces and the direction."""
-
-    def __init__(self, problem: LeastSquares, box: Box, law: Law) -> None:
-        n, d = problem.design.shape
-        self.design, self.box, self.law = problem.design, box, law
-        target = problem.target
-        tolerance = 16 * EPS * np.sqrt(max(n, 16))
-        self.target_norm = float(np.sqrt(target @ target))
-        self.rate_noise: Floats = tolerance * problem.design.norms * self.target_norm / n
-        self.coef_noise = tolerance * self.target_norm
-        self.s, self.peak, self.lingers = 0.0, 0.0, False
-        self.dual, self.integral = np.zeros(d), np.zeros(d)
-        self.fit = ConeFit(problem.design, target, box.decay, tolerance)
-        for j in np.flatnonzero(box.unpenalised).tolist():
-            self.fit.enter(j, sign=0.0, bound=0.0)
-        self.rate_noise[box.unpenalised] = np.inf  # a box without width has no face to arrive at
-        faces = [(box.upper == 0, 1.0), (box.lower == 0, -1.0)]
-        self.idle = [(int(j), sign) for on_face, sign in faces for j in np.flatnonzero(on_face & ~box.unpenalised)]
-
-    def turn(self) -> None:
-        """Find the direction of the present knot and the rate of the dual along it: one pass over X."""
-        self.idle, cheaper = self.fit.solve(self.idle)
-        for _ in range(2 * self.dual.size):
-            if cheaper is None:
-                break
-            self._jump(cheaper)
-            self.idle, cheaper = self.fit.solve(self.idle)
-        else:
-            raise ArithmeticError("The walk could not choose among dependent columns; please report this problem.")
-        self.rate: Floats = self.design.rmatvec(self.fit.residual / self.design.shape[0])
-
-    def _jump(self, face: Face) -> None:
-        """Move z along a null direction of X to a cheaper face, until another z_j is zero: X z does not change.
-
-        Weight decay with unequal penalty factors changes which of several dependent columns is the cheapest, and at
-        the s where two cost the same the lasso solution is not unique: z jumps from one end of a segment to the other.
-        """
-        fit, (j, sign) = self.fit, face
-        along, values = fit.null_direction(face), self.integral[fit.index]
-        position = fit.blocking(face, fit.sign, values)
-        if position is None:
-            raise ArithmeticError("The walk met a direction without a minimum; please report this problem.")
-        step = abs(values[position] / along[position])
-        dropped = fit.drop(position)
-        if not fit.enter(j, sign, bound=sign):
-            raise ArithmeticError("The walk met a column it could not exchange; please report this problem.")
-        self.integral[dropped[0]] = 0.0
-        self._move(np.append(np.delete(step * along, position), sign * step))
-        self.idle = [other for other in self.idle if other != face] + [dropped]
-
-    def next_event(self) -> Event:
-        """The first arrivals at the box and, for the lasso, the first returns to zero."""
-        arrive, (returning, leave) = self._arrivals(), self._returns()
-        wait = float(arrive[arrive.argmin()])
-        if returning.size:
-            wait = min(wait, float(leave[leave.argmin()]))
-        if wait == np.inf:
-            return Event(wait, _NONE, _NONE)
-        wait = max(wait, 0.0)
-        then = self.s + wait
-        arrivals = (arrive <= wait + 1e-6 * then).nonzero()[0]  # a cheap first sieve; rounding decides what is left
-        if arrivals.size > 1 or (arrivals.size and returning.size):
-            late = (arrive[arrivals] - wait) * (np.abs(self.rate[arrivals]) - self.box.decay)
-            arrivals = arrivals[late <= self.rate_noise[arrivals] * then]
-        return Event(wait, arrivals, returning[leave <= wait] if returning.size else _NONE)
-
-    def _arrivals(self) -> Floats:
-        """How long until each coordinate reaches the face it moves to, shape (d,)."""
-        box, rate = self.box, self.rate
-        speed = np.abs(rate)
-        gap = box.side(rate) - np.sign(rate) * self.dual
-        if box.decay:
-            speed -= box.decay
-            gap += box.decay * self.s
-        wait = np.empty(rate.size)
-        wait.fill(np.inf)
-        np.divide(gap, speed, out=wait, where=speed > self.rate_noise)
-        wait[self.fit.index] = np.inf  # they rest on the box, whatever rounding says of their rate
-        for j, sign in self.idle:
-            if sign * rate[j] > 0:
-                wait[j] = np.inf
-        return wait
-
-    def _returns(self) -> tuple[Ints, Floats]:
-        """Which passive z_j move towards zero, as positions, and how long until they are there; only for the lasso."""
-        fit = self.fit
-        if self.law == "flow":
-            return _NONE, _NEVER
-        returning = (fit.sign * fit.coef * fit.norm < -self.coef_noise).nonzero()[0]
-        if not returning.size:
-            return _NONE, _NEVER
-        return returning, np.abs(self.integral[fit.index[returning]] / fit.coef[returning])
-
-    def advance(self, event: Event) -> None:
-        """Walk to an event and note the faces it leaves behind."""
-        fit, box, then = self.fit, self.box, self.s + event.wait
-        near = event.wait <= _SIMULTANEOUS * then and self._is_small(event.wait * fit.coef, then)
-        self.lingers = self.s > 0 and (near or then == self.s)
-        if event.wait > 0:  # slopes may be so large that z moves although s, rounded, does not
-            self.idle = [face for face in self.idle if self._stays(*face)]
-            self.s = then
-            self.dual += event.wait * self.rate
-            self._move(event.wait * fit.coef)
-        for position in event.returns[::-1].tolist():
-            j, sign = fit.drop(position)
-            self.integral[j] = 0.0
-            self.idle.append((j, sign))
-        if event.returns.size and self.peak > _FORGET * then * self.target_norm:
-            self._restore()
-        self.idle += [(j, 1.0 if self.rate[j] > 0 else -1.0) for j in event.arrivals.tolist()]
-        for j, sign in self.idle:
-            self.dual[j] = sign * ((box.upper if sign > 0 else box.lower)[j] + box.decay * self.s)
-
-    def _is_small(self, step: Floats, s: float) -> bool:
-        """Whether a step of the passive z would not show in the path."""
-        return bool((np.abs(step) * self.fit.norm).max(initial=0.0) <= _SIMULTANEOUS * s * self.target_norm)
-
-    def _move(self, step: Floats) -> None:
-        """Move the passive z; for the lasso, those that are then away from zero are free."""
-        fit = self.fit
-        values = self.integral[fit.index] + step
-        if self.law == "lasso":
-            size = np.abs(values)
-            self.peak = max(self.peak, float(size @ fit.norm))
-            zero = (size * fit.norm <= self.coef_noise * self.s).nonzero()[0]
-            fit.bound[:] = 0.0
-            if zero.size:
-                values[zero] = 0.0
-                fit.bound[zero] = fit.sign[zero]
-        self.integral[fit.index] = values
-
-    def _restore(self) -> None:
-        """Solve z and the dual anew from their law if z was once much larger, and so is the rounding it carries."""
-        fit, box, s = self.fit, self.box, self.s
-        side = np.where(fit.sign > 0, box.upper[fit.index], box.lower[fit.index])
-        coef, residual = fit.minimiser(fit.sign * (side / s + box.decay))
-        size = s * float(np.abs(coef) @ fit.norm)
-        if self.peak <= _FORGET * max(size, s * self.target_norm):
-            return
-        self.peak = 0.0
-        self.integral[fit.index] = 0.0
-        self._move(s * coef)
-        self.dual = self.design.rmatvec(s * residual / self.design.shape[0])
-
-    def _stays(self, j: int, sign: float) -> bool:
-        """Whether an idle face is still touched: the dual does not move inwards, the face does not run away."""
-        return bool(sign * self.rate[j] - self.box.decay >= -self.rate_noise[j])
-
-
-class Record:
-    """The knots seen so far: time, cumulated coefficients there and slope after, each on its nonzeros only."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-        self.averages: list[tuple[Ints, Floats]] = []
-        self.slopes: list[tuple[Ints, Floats]] = []
-
-    @property
-    def count(self) -> int:
-        """Knots so far; the start at s = 0 is none."""
-        return len(self.times) - 1
-
-    def add(self, state: State) -> None:
-        """Note the present knot and the direction that leaves it, in place of the last knot if the walk lingers."""
-        if state.lingers:
-            for rows in (self.times, self.averages, self.slopes):
-                del rows[-1]
-        support = state.integral.nonzero()[0]
-        self.times.append(state.s)
-        self.averages.append((support, state.integral[support] / (state.s or 1.0)))
-        self.slopes.append((state.fit.index.copy(), state.fit.coef.copy()))
-
-    def progress(self, problem: LeastSquares) -> Progress:
-        """The last knot as a callback is told of it."""
-        s = float(problem.units.time(self.times[-1]))
-        return Progress(self.count, s, 1.0 / s, self.slopes[-1][0].size)
-
-    def curve(self, problem: LeastSquares, noise: float, stop: float) -> Polygon:
-        """All knots as a curve in the user's units."""
-        knots = np.asarray(problem.units.time(np.array(self.times[1:])), dtype=np.float64)
-        averages, slopes = (_stack(rows, problem, noise) for rows in (self.averages, self.slopes))
-        return Polygon(knots, averages, slopes, stop)
-
-
-def _stack(rows: list[tuple[Ints, Floats]], problem: LeastSquares, noise: float) -> sp.csr_array:
-    """Sparse rows, given as (columns, working coefficients), as one matrix in the user's units; noise becomes zero."""
-    supports, coefs = zip(*rows, strict=True)
-    starts = np.cumsum([0, *map(len, supports)])
-    columns, values = np.concatenate(supports), np.concatenate(coefs)
-    values[np.abs(values) * problem.design.norms[columns] <= noise] = 0.0
-    return sp.csr_array((problem.units.coef(values), columns, starts), shape=(len(rows), problem.n_features))
+_NAMED = 4
+"""Columns a warning names."""
 
 
 def lasso_path(
@@ -259,6 +37,7 @@ def lasso_path(
     lambda_min: float = 0.0,
     max_knots: int | None = None,
     callback: Callable[[Progress], object] | None = None,
+    rtol: float = 1e-6,
 ) -> Path:
     """The whole lasso path ``argmin l(x) + sum_j (k_j / s + weight_decay) |x_j|`` over s, exactly.
 
@@ -268,8 +47,9 @@ def lasso_path(
 
     Parameters
     ----------
-    problem : LeastSquares
-        n samples, d features.
+    problem : LeastSquares, Logistic or Poisson
+        n samples, d features. The path of other losses than squares is curved: it is followed to a tolerance, down to
+        0 if the loss has a minimum there, else to 1e-3 lambda_max.
     penalty_factor : array of shape (d,) or (2, d), "std" or None
         Factors k of the penalty per coordinate, 1 by default; two rows give the positive and the negative side
         factors of their own. ``inf`` bars a side and 0 leaves it unpenalised; where a coordinate is, the walk starts
@@ -285,6 +65,8 @@ def lasso_path(
         Stop where the knot after the last allowed one would be. The path then says so (``status``).
     callback : callable, optional
         Called with a :class:`Progress` at every knot.
+    rtol : float
+        Of curved paths: the largest error over the largest coefficient, of columns of unit norm.
 
     Returns
     -------
@@ -314,6 +96,8 @@ def lasso_path(
     """
     _require_problem(problem, "lasso_path")
     box = Box.of(problem, penalty_factor, positive, weight_decay)
+    if isinstance(problem, ConvexProblem):
+        return _curved(problem, box, rtol, lambda_min, max_knots, callback)
     return _walk(problem, box, "lasso", lambda_min, max_knots, callback)
 
 
@@ -367,19 +151,21 @@ def limit_flow(
 
 def beside(walk: Callable[..., Path], flow: Path) -> Path:
     """The exact path, by :func:`lasso_path` or :func:`limit_flow`, of a flow's own box, up to where the flow ends."""
-    problem, box, end = flow.require_problem("a comparison"), flow.box, flow.domain[1]
+    problem, box, end = flow.require_data("a comparison"), flow.box, flow.domain[1]
     factor = np.stack([box.upper, box.lower])
     return walk(problem, factor, weight_decay=box.decay, lambda_min=0.0 if np.isinf(end) else 1.0 / end)
 
 
 def _require_problem(problem: object, function: str) -> None:
-    if not isinstance(problem, LeastSquares):
+    if isinstance(problem, Huber) and function == "lasso_path":
+        raise TypeError("The lasso path of Huber's loss has kinks of its own and is not to be had; limit_flow is.")
+    if not isinstance(problem, LeastSquares | ConvexProblem):
         kind = type(problem).__name__
         raise TypeError(f"problem must be a LeastSquares; got {kind}. Try {function}(LeastSquares(X, y)).")
 
 
 def _walk(
-    problem: LeastSquares,
+    problem: LeastSquares | ConvexProblem,
     box: Box,
     law: Law,
     lambda_min: float,
@@ -387,13 +173,17 @@ def _walk(
     callback: Callable[[Progress], object] | None,
 ) -> Path:
     horizon = _horizon(problem, lambda_min)
-    if max_knots is not None and not (max_knots >= 0 and max_knots % 1 == 0):
-        raise ValueError(f"max_knots must be a whole number >= 0; got {max_knots!r}.")
+    max_knots = _read_knots(max_knots)
     working = replace(box, decay=float(problem.units.working_penalty(box.decay)))
     state, record = State(problem, working, law), Record()
     status: Status = "complete"
     while True:
-        state.turn()
+        try:
+            state.turn()
+        except NoMinimum as end:
+            status, horizon = "unbounded", state.s
+            _tell(problem, float(problem.units.time(state.s)), end)
+            break
         record.add(state)
         if callback and record.count and not state.lingers:
             callback(record.progress(problem))
@@ -403,17 +193,69 @@ def _walk(
             break
         if event.wait == np.inf:
             break
-        if record.count == max_knots and event.wait > _SIMULTANEOUS * state.s:
+        if record.count == max_knots and event.wait > SIMULTANEOUS * state.s:
             status, horizon = "max_knots", state.s + event.wait
             break
         state.advance(event)
     stop = np.inf if status == "complete" else float(problem.units.time(horizon))
-    frame = Frame(problem.feature_names, problem.feature_means, problem.target_mean)
+    mean = problem.target_mean if isinstance(problem, LeastSquares) else 0.0
+    frame = Frame(problem.feature_names, problem.feature_means, mean)
+    offset = record.offset(problem, stop) if isinstance(problem, ConvexProblem) else None
     blend = 1.0 if law == "lasso" else 0.0
-    return Path(record.curve(problem, state.coef_noise, stop), law, problem, box, frame, status, blend)
+    return Path(record.curve(problem, state.coef_noise, stop), law, problem, box, frame, status, blend, offset=offset)
 
 
-def _horizon(problem: LeastSquares, lambda_min: float) -> float:
+def _curved(
+    problem: ConvexProblem,
+    box: Box,
+    rtol: float,
+    lambda_min: float,
+    max_knots: int | None,
+    callback: Callable[[Progress], object] | None,
+) -> Path:
+    """The lasso path of another loss."""
+    if not 1e-12 <= rtol < 1.0:
+        raise ValueError(f"rtol must lie in [1e-12, 1); got {rtol!r}.")
+    smallest, knots = read_nonnegative(lambda_min, "lambda_min"), _read_knots(max_knots)
+
+    def report(knot: int, lam: float, n_active: int) -> None:
+        penalty = float(problem.units.penalty(lam))
+        if callback:
+            callback(Progress(knot, 1.0 / penalty, penalty, n_active))
+
+    try:
+        curve, offset, whole, stop = curved_lasso(problem, box, rtol, smallest, knots, report)
+    except NoMinimum as end:
+        _tell(problem, 0.0, end)
+        raise
+    status: Status = "complete" if stop == np.inf else "lambda_min" if whole else "max_knots"
+    frame = Frame(problem.feature_names, problem.feature_means, 0.0)
+    return Path(curve, "lasso", problem, box, frame, status, 1.0, offset=offset)
+
+
+def _read_knots(max_knots: int | None) -> int | None:
+    if max_knots is not None and not (max_knots >= 0 and max_knots % 1 == 0):
+        raise ValueError(f"max_knots must be a whole number >= 0; got {max_knots!r}.")
+    return max_knots
+
+
+def _tell(problem: Problem, s: float, end: NoMinimum) -> None:
+    """Say where the loss has no minimum any more, and what helps."""
+    names = [repr(problem.feature_names[j]) for j in end.columns[:_NAMED].tolist()]
+    names += [f"{end.columns.size - _NAMED} more"] * (end.columns.size > _NAMED)
+    listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names) or "the intercept"
+    sentence = f"the loss has no minimum: it falls for ever along {listed}"
+    if s == 0.0:
+        raise ValueError(f"From the start {sentence}; a weight_decay or penalty factors > 0 would give it one.")
+    share = 1e-3 * problem.lambda_max
+    warnings.warn(
+        f"The path ends at s = {s:.6g}, from where on {sentence}; with weight_decay={share:.2g}, say, it has one.",
+        RuntimeWarning,
+        stacklevel=4,
+    )
+
+
+def _horizon(problem: Problem, lambda_min: float) -> float:
     """The working time at which ``lambda_min`` stops the walk."""
     smallest = read_nonnegative(lambda_min, "lambda_min")
     return float(problem.units.working_time(1.0 / smallest)) if smallest else np.inf

@@ -13,12 +13,16 @@ Examples
 from lassoflow.figures import (
     berthier_monotone,
     berthier_paths,
+    deep_rates,
     depth_ladder,
+    error_ratios,
     kernel_to_rich,
+    kinds_map,
     l1_rates,
     layer_rates,
     realistic_scales,
     saddles,
+    scalar_roots,
     step_size,
     tightness,
     vaskevicius,
@@ -43,6 +47,10 @@ FIGURES: dict[str, Figure] = {
         tightness,
         realistic_scales,
         kernel_to_rich,
+        scalar_roots,
+        kinds_map,
+        deep_rates,
+        error_ratios,
     )
 }
 """All figures by name, in the order of the documentation."""
