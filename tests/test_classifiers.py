@@ -45,7 +45,7 @@ def test_coefficients_are_those_of_the_path():
 def test_several_classes_are_told_one_from_the_rest():
     model = lf.FlowClassifier(alpha=0.02).fit(X, THREE)
     assert model.coef_.shape == (3, 8)
-    for k, label in enumerate("abc"):
+    for k, label in enumerate(["a", "b", "c"]):
         path = lf.limit_flow(lf.Logistic(X, label == THREE, fit_intercept=True))
         np.testing.assert_allclose(model.coef_[k], path.at(lam=0.02), rtol=1e-12)
     np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1.0)

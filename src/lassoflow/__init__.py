@@ -109,6 +109,8 @@ __all__ = [
 _ESTIMATORS = {
     "ExactLasso": "estimators",
     "FlowRegressor": "estimators",
+    "FlowClassifier": "classifiers",
+    "FlowClassifierCV": "classifier_cv",
     "ExactLassoCV": "estimators_cv",
     "FlowRegressorCV": "estimators_cv",
     "ExactLassoIC": "estimators_ic",

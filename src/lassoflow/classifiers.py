@@ -108,17 +108,21 @@ class PathClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Note paths, without their data, and the coefficients at the penalties, or where a path ends before."""
         names = getattr(self, "feature_names_in_", None)
         paths = [without_data(path, names) for path in paths]
-        places = []
-        for path, alpha in zip(paths, alphas, strict=True):
-            s = 1.0 / alpha if alpha else np.inf
-            places.append((s, "right") if s < path.domain[1] else (path.domain[1], "left"))
-        self.coef_ = np.stack([path(s, side=side) for path, (s, side) in zip(paths, places, strict=True)])
-        self.intercept_ = np.array([path.intercept(s, side) for path, (s, side) in zip(paths, places, strict=True)])
+        self.coef_ = np.stack([_at(path, alpha)[0] for path, alpha in zip(paths, alphas, strict=True)])
+        self.intercept_ = np.array([_at(path, alpha)[1] for path, alpha in zip(paths, alphas, strict=True)])
         self.path_: Any = paths[0] if len(paths) == 1 else paths
         self.n_iter_ = np.array([path.knots.size for path in paths])
         if self.verbose:
             for path in paths:
                 print(path)
+
+
+def _at(path: Path, alpha: float) -> tuple[Floats, float]:
+    """Coefficients and intercept at a penalty, or where a path ends before."""
+    s = 1.0 / alpha if alpha else np.inf
+    if s < path.domain[1]:
+        return path(s), float(path.intercept(s))
+    return path.end, float(path.intercept(path.domain[1], "left"))
 
 
 class FlowClassifier(PathClassifier):

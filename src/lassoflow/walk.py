@@ -30,7 +30,7 @@ _NAMED = 4
 
 
 def lasso_path(
-    problem: LeastSquares,
+    problem: LeastSquares | ConvexProblem,
     penalty_factor: ArrayLike | str | None = None,
     positive: bool = False,
     weight_decay: float = 0.0,
@@ -102,7 +102,7 @@ def lasso_path(
 
 
 def limit_flow(
-    problem: LeastSquares,
+    problem: LeastSquares | ConvexProblem,
     penalty_factor: ArrayLike | str | None = None,
     positive: bool = False,
     weight_decay: float = 0.0,
