@@ -115,8 +115,6 @@ _ESTIMATORS = {
     "FlowRegressorCV": "estimators_cv",
     "ExactLassoIC": "estimators_ic",
     "FlowRegressorIC": "estimators_ic",
-    "FlowClassifier": "classifiers",
-    "FlowClassifierCV": "classifier_cv",
 }
 """Where they live. They are imported when they are asked for: scikit-learn takes longer than all the rest."""
 
