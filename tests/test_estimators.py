@@ -25,6 +25,7 @@ EVERY = [
     lf.FlowRegressor(alpha=0.1),
     lf.FlowRegressor(alpha=0.1, blend=0.5),
     lf.FlowRegressor(alpha=0.1, depth=3, scale=1e-6),
+    lf.FlowRegressor(alpha=0.1, loss="huber", delta=2.0),
     lf.FlowRegressorCV(),
     lf.FlowRegressorCV(rule="1se", blend=0.0),
     lf.FlowRegressorCV(rule="paired"),
@@ -41,6 +42,7 @@ EXACT = pytest.mark.parametrize("model", [one for one in EVERY if getattr(one, "
 
 # The bootstrap draws a number a row, so repeating rows is not quite the same as weighting them there.
 @parametrize_with_checks(
+    # not loss="poisson": the check of several responses has negative ones
     [lf.FlowRegressor(), lf.ExactLasso(), *(one for one in EVERY if getattr(one, "n_bootstrap", 50) == 50)]
 )
 def test_scikit_learn(estimator, check):
@@ -304,3 +306,28 @@ def test_estimators_are_imported_when_asked_for():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "has no attribute 'nothing'" in run.stderr
     assert "FlowRegressorCV" in lf.__all__
+
+
+@pytest.mark.parametrize("outputs", [None, 2])
+def test_other_losses_are_limit_flows(outputs):
+    X, Y = data(outputs=outputs)
+    counts = np.round(np.exp((Y - Y.mean()) / Y.std()))
+    for loss, response, make in (
+        ("poisson", counts, lf.Poisson), ("huber", Y, lambda *a, **k: lf.Huber(*a, delta=0.5, **k)),
+    ):  # fmt: skip
+        model = lf.FlowRegressor(0.05, loss=loss, delta=0.5).fit(X, response)
+        for k, column in enumerate(response.reshape(50, -1).T):
+            path = lf.limit_flow(make(X, column, fit_intercept=True))
+            coef, at = model.coef_.reshape(-1, 12)[k], np.ravel(model.intercept_)[k]
+            np.testing.assert_allclose(coef, path.at(lam=0.05), rtol=1e-10)
+            linear = X @ coef + at
+            predicted = model.predict(X).reshape(50, -1)[:, k]
+            np.testing.assert_allclose(predicted, np.exp(linear) if loss == "poisson" else linear, rtol=1e-10)
+
+
+def test_other_losses_have_no_networks():
+    X, y = data()
+    with pytest.raises(ValueError, match="depth and scale are for the squared loss"):
+        lf.FlowRegressor(loss="huber", depth=3, scale=1e-6).fit(X, y)
+    with pytest.raises(ValueError, match='loss must be "squares"'):
+        lf.FlowRegressor(loss="gamma").fit(X, y)

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from lassoflow.arrays import Floats, read_nonnegative
 from lassoflow.convex import Logistic
 from lassoflow.path import Path
-from lassoflow.regressor import BEYOND, read_sample_weight, without_data
+from lassoflow.regressor import BEYOND, place_on, read_sample_weight, without_data
 from lassoflow.selection import read_blends
 from lassoflow.walk import limit_flow
 
@@ -108,21 +108,14 @@ class PathClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Note paths, without their data, and the coefficients at the penalties, or where a path ends before."""
         names = getattr(self, "feature_names_in_", None)
         paths = [without_data(path, names) for path in paths]
-        self.coef_ = np.stack([_at(path, alpha)[0] for path, alpha in zip(paths, alphas, strict=True)])
-        self.intercept_ = np.array([_at(path, alpha)[1] for path, alpha in zip(paths, alphas, strict=True)])
+        times = [1.0 / alpha if alpha else np.inf for alpha in alphas]
+        places = [place_on(path, s) for path, s in zip(paths, times, strict=True)]
+        self.coef_, self.intercept_ = np.stack([coef for coef, _ in places]), np.array([at for _, at in places])
         self.path_: Any = paths[0] if len(paths) == 1 else paths
         self.n_iter_ = np.array([path.knots.size for path in paths])
         if self.verbose:
             for path in paths:
                 print(path)
-
-
-def _at(path: Path, alpha: float) -> tuple[Floats, float]:
-    """Coefficients and intercept at a penalty, or where a path ends before."""
-    s = 1.0 / alpha if alpha else np.inf
-    if s < path.domain[1]:
-        return path(s), float(path.intercept(s))
-    return path.end, float(path.intercept(path.domain[1], "left"))
 
 
 class FlowClassifier(PathClassifier):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lassoflow.arrays import read_nonnegative
+from lassoflow.arrays import Floats, read_nonnegative
+from lassoflow.convex import Huber, Poisson
 from lassoflow.flow import gradient_flow
 from lassoflow.network import PowerNetwork
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
 from lassoflow.regressor import BEYOND, PathRegressor
 from lassoflow.selection import read_blends
+from lassoflow.walk import limit_flow
+
+FlowLoss = Literal["squares", "poisson", "huber"]
 
 
 class FlowRegressor(PathRegressor):
@@ -38,6 +43,10 @@ class FlowRegressor(PathRegressor):
         As in :func:`~lassoflow.lasso_path`; "std" is the path of standardised columns, in original units.
     lambda_min : float, optional
         How far ``path_`` goes; to alpha if None.
+    loss : "squares", "poisson" or "huber", default "squares"
+        Of counts, whose logarithm of the mean is linear; or of responses with outliers. Not of a finite network.
+    delta : float, default 1.0
+        The size of residuals, in units of y, from which on Huber's loss is linear.
     verbose : int, default 0
         1 prints a line a path.
 
@@ -68,6 +77,8 @@ class FlowRegressor(PathRegressor):
     array([0.35, 0.  ])
     >>> lf.FlowRegressor(alpha=2.1, depth=3, scale=1e-9).fit(X, y).coef_.round(3)
     array([3.5, 0. ])
+    >>> lf.FlowRegressor(alpha=0.1, loss="poisson").fit([[0.0], [1.0], [2.0]], [1, 3, 8]).predict([[3.0]]).round(1)
+    array([22.3])
     """
 
     _law = "flow"
@@ -83,12 +94,16 @@ class FlowRegressor(PathRegressor):
         positive: bool = False,
         penalty_factor: ArrayLike | str | None = None,
         lambda_min: float | None = None,
+        loss: FlowLoss = "squares",
+        delta: float = 1.0,
         verbose: int = 0,
     ) -> None:
         self.alpha = alpha
         self.blend = blend
         self.depth = depth
         self.scale = scale
+        self.loss = loss
+        self.delta = delta
         self.fit_intercept = fit_intercept
         self.positive = positive
         self.penalty_factor = penalty_factor
@@ -110,6 +125,10 @@ class FlowRegressor(PathRegressor):
             Itself.
         """
         network = _network(self.depth, self.scale, self.positive, self.penalty_factor)
+        if self.loss not in get_args(FlowLoss):
+            raise ValueError(f'loss must be "squares", "poisson" or "huber"; got {self.loss!r}.')
+        if self.loss != "squares":
+            return self._fit_loss(network, X, y, sample_weight)
         if network is None:
             return _fit_exact(self, X, y, sample_weight)
         alpha, end, blend = _read_place(self)
@@ -118,6 +137,39 @@ class FlowRegressor(PathRegressor):
         paths = [gradient_flow(problem, network, until).relaxed(blend) for problem in self._problems(*data)]
         self._keep(paths, [_time(alpha)] * len(paths))
         return self
+
+    def _fit_loss(self, network: PowerNetwork | None, X: Any, y: Any, sample_weight: Any) -> FlowRegressor:
+        """The limit flow of another loss than squares."""
+        if network is not None:
+            raise ValueError(f"depth and scale are for the squared loss; leave them out with loss={self.loss!r}.")
+        alpha, end, blend = _read_place(self)
+        X, Y, weights = self._read(X, y, sample_weight)
+        options: dict[str, Any] = {"sample_weight": weights, "fit_intercept": self.fit_intercept}
+        make = Poisson if self.loss == "poisson" else partial(Huber, delta=self.delta)
+        problems = [make(X, column, **options) for column in Y.T]
+        factor, positive = self.penalty_factor, self.positive
+        flows = [limit_flow(problem, factor, positive, lambda_min=end * BEYOND) for problem in problems]
+        self._keep([flow.relaxed(blend) for flow in flows], [_time(alpha)] * len(flows))
+        return self
+
+    def predict(self, X: Any) -> Floats:
+        """Predictions: of counts their means, ``exp`` of the linear predictor.
+
+        Parameters
+        ----------
+        X : array or sparse array of shape (m, d)
+
+        Returns
+        -------
+        array of shape (m,), or (m, q) for q responses
+        """
+        linear = super().predict(X)
+        return np.exp(linear) if self.loss == "poisson" else linear
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = self.loss == "poisson"
+        return tags
 
 
 class ExactLasso(PathRegressor):

@@ -139,7 +139,8 @@ def _estimator(job: FitJob, y: Any) -> Any:
     from lassoflow.estimators_cv import ExactLassoCV, FlowRegressorCV
     from lassoflow.estimators_ic import ExactLassoIC, FlowRegressorIC
 
-    intercept, time = {"fit_intercept": not job.no_intercept}, _time(job.select)
+    intercept: dict[str, Any] = {"fit_intercept": not job.no_intercept}
+    time = _time(job.select)
     if job.loss == "logistic":
         if job.model != "flow" or job.select in _CRITERIA:
             raise ValueError("--loss logistic goes with --model flow and --select cv, 1se or s=NUMBER.")

@@ -70,8 +70,8 @@ class PathRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         """Note paths, without their data, and the coefficients at the times."""
         names = getattr(self, "feature_names_in_", None)
         paths = [without_data(path, names) for path in paths]
-        coef = np.stack([path(s) for path, s in zip(paths, times, strict=True)])
-        intercept = np.array([float(path.intercept(s)) for path, s in zip(paths, times, strict=True)])
+        places = [place_on(path, s) for path, s in zip(paths, times, strict=True)]
+        coef, intercept = np.stack([coef for coef, _ in places]), np.array([intercept for _, intercept in places])
         self.coef_: Floats = self._per_response(coef)
         self.intercept_: Any = self._per_response(intercept)
         self.path_: Any = self._per_response(paths)
@@ -93,6 +93,13 @@ def read_sample_weight(sample_weight: Any, n: int) -> Floats | None:
     weights = np.full(n, weights) if weights.ndim == 0 else weights
     read_weights(weights, n)
     return weights.astype(np.float64)
+
+
+def place_on(path: Path, s: float) -> tuple[Floats, float]:
+    """Coefficients and intercept at a time, or where a path ends before."""
+    if s < path.domain[1]:
+        return path(s), float(path.intercept(s))
+    return path.end, float(path.intercept(path.domain[1], "left"))
 
 
 def without_data(path: Path, names: NDArray[Any] | None) -> Path:
