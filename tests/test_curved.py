@@ -176,3 +176,12 @@ def test_comparison_claims_no_theorem(kind):
     assert found["distance of averaged flow and lasso"].holds is None
     assert 0 < found["distance of averaged flow and lasso"].value < 0.5
     assert "no theorem bounds that distance" in found.summary
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_over_ten_decades_are_certified(kind):
+    units = np.array([1e-5, 1e5, 1.0, 1e3, 1e-3, 1.0, 1.0, 1.0, 10.0, 0.1])
+    path = lf.lasso_path(problem(kind, X * units, fit_intercept=True))
+    assert lf.certify(path).holds
+    s = np.geomspace(path.knots[0], 10 * path.knots[-1], 30)
+    assert (lf.duality_gap(path, s) <= 1e-6).all()

@@ -261,3 +261,14 @@ def test_penalty_factors_weigh_the_norm():
 def test_a_depth_that_is_none_is_refused(depth):
     with pytest.raises(ValueError, match="depth must be a whole number >= 2"):
         lf.min_l1(lf.LeastSquares([[1.0, 1.0]], [1.0]), depth=depth)
+
+
+@pytest.mark.parametrize("precision", ["double", "mp"])
+def test_tiny_columns_end_where_they_should(precision):
+    X, y = data("noisy", 0)
+    end = lf.flow_endpoint(lf.LeastSquares(X, y), lf.PowerNetwork(2, log_scale=-400.0), precision)
+    assert lf.flow_endpoint(lf.LeastSquares(X * 2.0**-498, y), lf.PowerNetwork(2, 1e-10), precision).certificate.holds
+    moved = lf.PowerNetwork(2, log_scale=-400.0 - 100 * math.log(2))  # coefficients and scale by the same factor
+    large = lf.flow_endpoint(lf.LeastSquares(X * 2.0**100, y), moved, precision)
+    assert large.certificate.holds
+    assert (large.support == end.support).all()

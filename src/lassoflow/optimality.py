@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 from lassoflow.arrays import DUST, EPS, Floats
 from lassoflow.box import Box
 from lassoflow.convex import ConvexProblem
-from lassoflow.curved import Curved
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares, Problem
 
@@ -120,7 +119,8 @@ def duality_gap(path: Path, s: ArrayLike) -> Floats:
     """Duality gap of the path's average as a lasso solution at 1/s, over the loss at zero: shape ``s.shape``.
 
     The dual point is the residual, scaled into the feasible set (the convention of celer: Massias, Gramfort & Salmon
-    2018); each side is widened by rounding, lest a side without penalty admit no dual point at all.
+    2018); each side is widened by rounding, lest a side without penalty admit no dual point at all. Of curved paths it
+    is the residual two steps of Newton's method further on: any feasible point will do, and that one is nearly so.
 
     Examples
     --------
@@ -137,12 +137,11 @@ def duality_gap(path: Path, s: ArrayLike) -> Floats:
     if not flat.size or not energy:
         return np.zeros(times.shape)
     n, x = problem.n_samples, path.average(flat)
-    residual = problem.residual(x)
+    upper, lower = (np.asarray(problem.units.working_penalty(side)) for side in pressure(path.box, flat))
+    at = _corrected(problem, x, upper, lower) if isinstance(problem, ConvexProblem) else x
+    residual = problem.residual(at)
     slope = problem.design.rmatvec(residual.T / n).T
     dust = np.maximum(_gradient_rounding(path, flat), DUST)[:, None] * problem.design.norms * math.sqrt(energy) / n
-    if isinstance(path.curve, Curved):  # where nothing is penalised, gradients are as small as the tolerance
-        dust = np.where(path.box.unpenalised, np.maximum(dust, path.curve.rtol * dust / DUST), dust)
-    upper, lower = (np.asarray(problem.units.working_penalty(side)) for side in pressure(path.box, flat))
     with np.errstate(divide="ignore", invalid="ignore"):
         room = np.where(slope > 0, (upper + dust) / slope, np.where(slope < 0, (lower + dust) / -slope, np.inf))
     scale = np.minimum(room.min(axis=1, initial=1.0), 1.0)[:, None]
@@ -154,6 +153,26 @@ def duality_gap(path: Path, s: ArrayLike) -> Floats:
     # P - D = |R|^2/2n + penalty - (|y|^2 - |y - cR|^2)/2n, without forming the two large terms.
     shrunk = (1 + scale[:, 0] ** 2) * np.sum(residual**2, axis=1) - 2 * scale[:, 0] * (residual @ problem.target)
     return np.reshape((shrunk / 2 + n * penalty) / (energy / 2), times.shape)
+
+
+def _corrected(problem: ConvexProblem, x: Floats, upper: Floats, lower: Floats) -> Floats:
+    """Coefficients of shape (m, d) two steps of Newton's method further on, on their supports; working penalties."""
+    better, n = x.copy(), problem.n_samples
+    for row, above, below in zip(better, upper, lower, strict=True):
+        support = np.flatnonzero(row)
+        if not support.size:
+            continue
+        norms, cost = problem.design.norms[support], np.where(row > 0, above, -below)[support]
+        columns, pull = problem.design.columns(support) / norms, n * cost / norms
+        if problem.fit_intercept:
+            columns, pull = np.column_stack([columns, np.full(n, n**-0.5)]), np.append(pull, 0.0)
+        for _ in range(2):
+            eta = problem.predictor(row)
+            rise = columns.T @ problem.residual(row) - pull
+            bend = problem.weights * problem.loss_of.curvature(eta, problem.response)
+            step = np.linalg.lstsq((columns.T * bend) @ columns, rise)[0][: support.size] / norms
+            row[support] += problem.units.coef(step)
+    return better
 
 
 def _gap_of_losses(problem: ConvexProblem, x: Floats, residual: Floats, scale: Floats, penalty: Floats) -> Floats:

@@ -108,6 +108,6 @@ def slope_along(
     def slope(share: float) -> tuple[float, float]:
         with np.errstate(over="ignore"):
             x = np.clip(branches.coef((gaps[0] - share * moved, gaps[1] + share * moved)), -1e200, 1e200)
-        return float(moved @ x) - goal, float(np.abs(moved) @ np.abs(x)) + abs(goal)
+            return float(moved @ x) - goal, float(np.abs(moved) @ np.abs(x)) + abs(goal)
 
     return slope
