@@ -117,6 +117,7 @@ def test_json_alone(run, table):
         (["--loss", "logistic"], "--loss logistic needs a target of two values"),
         (["--loss", "logistic", "--model", "lasso"], "--loss logistic goes with --model flow"),
         (["--target", "nothing"], "nothing"),
+        (["--folds", 81], "--folds must be at most the number of rows, 80; got 81"),
     ],
 )
 def test_bad_requests(run, table, options, sentence):

@@ -9,7 +9,9 @@ r equations for theta_basic, the gradient of a convex function with the matrix `
 its own heaviest term, in logarithms, and the basis holds the heaviest columns, so that rows of light columns do not
 drown in the rounding of heavy ones. Gaps of basic coordinates to the face they are near are the variables.
 
-Newton's method starts from a large scale, or a small rate, and follows the end down to the network's own.
+Newton's method starts where plain steps in the samples end (:mod:`lassoflow.rough_dual`), at the network's own scale or
+the nearest one they can do, and follows the end down from there; without such a start, from a large scale or a small
+rate.
 """
 
 from __future__ import annotations
@@ -182,7 +184,7 @@ class DualNewton:
         self.place(theta)
         return False
 
-    def _plain(self) -> bool:
+    def _is_clean(self) -> bool:
         """Whether no entry of b is so small that it is of the size of rounding of the data."""
         size = np.abs(self.basis.b)
         return not ((size > 0) & (size < 1e-8 * size.max(initial=0.0))).any()
@@ -199,7 +201,7 @@ class DualNewton:
         levels = [last]
         if last.power == np.inf:
             slowest = start.rate if start else max(_RATE, last.log_scale - self._size)
-            ratio = _RATIO if self._plain() else _SLOWER
+            ratio = _RATIO if self._is_clean() else _SLOWER
             while levels[0].rate > slowest * ratio:
                 levels.insert(0, replace(last, rate=levels[0].rate / ratio))
             return levels

@@ -131,6 +131,8 @@ def fitted(job: FitJob, table: Table) -> FittedModel:
 
 def _estimator(job: FitJob, y: Any) -> Any:
     """The estimator that a job asks for; scikit-learn is imported for these commands only."""
+    if job.select in ("cv", "1se") and job.folds > y.size:
+        raise ValueError(f"--folds must be at most the number of rows, {y.size}; got {job.folds}.")
     from sklearn.model_selection import KFold, StratifiedKFold
 
     from lassoflow.classifier_cv import FlowClassifierCV
