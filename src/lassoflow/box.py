@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -69,6 +70,15 @@ class Box:
     def side(self, sign: Floats) -> Floats:
         """The side each sign points to, as it is at time 0: upper where positive, else lower; shape (d,)."""
         return self.upper if self.symmetric else np.where(sign > 0, self.upper, self.lower)
+
+    def part(self, index: Any) -> Box:
+        """The box of some coordinates."""
+        return Box(self.lower[index], self.upper[index], self.decay)
+
+    def share(self, dual: Floats, s: float) -> Floats:
+        """How far a dual at time s is from 0 to the face it is nearer to: 0 to 1 in the box, shape (d,)."""
+        width = self.side(dual) + self.decay * s
+        return np.divide(np.abs(dual), width, out=np.full(dual.size, np.inf), where=width > 0)
 
     def equals(self, other: Box) -> bool:
         """Whether two boxes are the same, side by side."""

@@ -20,6 +20,7 @@ from scipy.linalg import lapack
 
 from lassoflow.arrays import Floats, Ints
 from lassoflow.design import Design
+from lassoflow.ordinary import Passive
 
 Face = tuple[int, float]
 """A coordinate and the sign, +1 or -1, that its coefficient may take."""
@@ -175,6 +176,34 @@ class ConeFit:
         m = self._factor.size
         self.index = self._index[:m]
         self.sign, self.bound, self.coef, self.norm = self._rows[:, :m]
+
+    def resume(self, index: Ints, sign: Floats, coef: Floats, factor: Factor | None = None) -> None:
+        """Take up passive columns from elsewhere, with their factor if there is one; :meth:`solve` must follow."""
+        if factor is None:
+            for j, face in zip(index.tolist(), sign.tolist(), strict=True):
+                if not self.enter(j, face, bound=face):
+                    raise ArithmeticError("The walk met a column it could not take up; please report this problem.")
+        else:
+            self._factor, self._settled = factor, False
+            self._index[: index.size] = index
+            self._rows[:, : index.size] = sign, sign, coef, self._design.norms[index]
+            self._resize()
+        self.coef[:] = coef
+
+    def passive(self) -> Passive:
+        """The passive columns as compiled loops take them."""
+        factor = self._factor
+        return Passive(factor._Q.T, factor._R.T, factor._projection, factor.target, factor.residual, self._index, *self._rows)
+
+    def resize(self, size: int, settled: bool) -> None:
+        """Note how many columns a compiled loop has left passive, and whether it has moved to the minimiser."""
+        self._factor.size, self._settled = size, settled
+        self._resize()
+
+    @property
+    def factor(self) -> Factor:
+        """The factor of the passive columns."""
+        return self._factor
 
     @property
     def residual(self) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -44,6 +46,12 @@ class Units:
         return np.ldexp(penalty, -self.design - self.target)
 
 
+_SMALL = 2**20
+"""Entries of X up to which it is brought into the order of columns."""
+_BLOCK = 4096
+"""Columns of X that are multiplied at a time."""
+
+
 class Design(Protocol):
     """The working matrix X, of shape (n, d): everything the walk asks of it."""
 
@@ -65,6 +73,19 @@ class Design(Protocol):
 
     def rmatvec(self, vector: Floats) -> Floats:
         """``X' vector``, of shape (d,) or (d, k): one pass."""
+        ...
+
+    def blocks(self, vectors: Floats) -> Iterator[tuple[slice, Floats]]:
+        """``vectors X`` for vectors of shape (k, n), some columns of X at a time: one pass."""
+        ...
+
+    def subset(self, index: Ints) -> Design:
+        """Some columns, in memory, as a design of their own."""
+        ...
+
+    @property
+    def rows(self) -> Floats | None:
+        """The columns as contiguous rows, shape (d, n), if they are in memory as such."""
         ...
 
 
@@ -89,21 +110,69 @@ class DenseDesign:
         if raw is not None:
             self.norms = _without_dust(self.norms, raw)
             X[:, self.norms == 0] = 0.0
-        self._X = X
+        self.matrix = np.asfortranarray(X) if X.size <= _SMALL else X
+        """The working matrix itself."""
 
     def column(self, j: int) -> Floats:
         """See :meth:`Design.column`."""
-        return self._X[:, j]
+        return self.matrix[:, j]
 
     def columns(self, index: ArrayLike) -> Floats:
         """See :meth:`Design.columns`."""
-        return self._X[:, np.asarray(index, dtype=np.intp)]
+        return self.matrix[:, np.asarray(index, dtype=np.intp)]
 
     def rmatvec(self, vector: Floats) -> Floats:
         """See :meth:`Design.rmatvec`."""
         self.passes += 1
-        product: Floats = self._X.T @ vector
+        product: Floats = self.matrix.T @ vector
         return product
+
+    def blocks(self, vectors: Floats) -> Iterator[tuple[slice, Floats]]:
+        """See :meth:`Design.blocks`."""
+        self.passes += 1
+        for start in range(0, self.shape[1], _BLOCK):
+            block = slice(start, start + _BLOCK)
+            yield block, vectors @ self.matrix[:, block]
+
+    def subset(self, index: Ints) -> Subset:
+        """See :meth:`Design.subset`."""
+        return Subset(np.ascontiguousarray(self.matrix[:, index].T), self.norms[index])
+
+    @property
+    def rows(self) -> Floats | None:
+        """See :meth:`Design.rows`."""
+        return self.matrix.T if self.matrix.flags.f_contiguous else None
+
+
+class Subset:
+    """Columns in memory, as contiguous rows of shape (d, n)."""
+
+    def __init__(self, rows: Floats, norms: Floats) -> None:
+        self.rows, self.norms = rows, norms
+        self.shape = rows.shape[::-1]
+        self.means, self.passes = np.zeros(rows.shape[0]), 0
+
+    def column(self, j: int) -> Floats:
+        """See :meth:`Design.column`."""
+        return self.rows[j]
+
+    def columns(self, index: ArrayLike) -> Floats:
+        """See :meth:`Design.columns`."""
+        return self.rows[np.asarray(index, dtype=np.intp)].T
+
+    def rmatvec(self, vector: Floats) -> Floats:
+        """See :meth:`Design.rmatvec`."""
+        self.passes += 1
+        return self.rows @ vector
+
+    def blocks(self, vectors: Floats) -> Iterator[tuple[slice, Floats]]:
+        """See :meth:`Design.blocks`."""
+        self.passes += 1
+        yield slice(None), vectors @ self.rows.T
+
+    def subset(self, index: Ints) -> Subset:
+        """See :meth:`Design.subset`."""
+        return Subset(self.rows[index], self.norms[index])
 
 
 class SparseDesign:
@@ -174,6 +243,22 @@ class SparseDesign:
         product -= np.multiply.outer(self._offset, weighted.sum(axis=0))
         product[self.norms == 0] = 0.0
         return product
+
+    def blocks(self, vectors: Floats) -> Iterator[tuple[slice, Floats]]:
+        """See :meth:`Design.blocks`."""
+        yield slice(None), self.rmatvec(vectors.T).T
+
+    def subset(self, index: Ints) -> SparseDesign:
+        """See :meth:`Design.subset`."""
+        part = copy(self)
+        part.shape, part._X = (self.shape[0], index.size), self._X[:, index]
+        part.means, part._offset, part.norms = self.means[index], self._offset[index], self.norms[index]
+        return part
+
+    @property
+    def rows(self) -> None:
+        """See :meth:`Design.rows`."""
+        return None
 
 
 def _column_norms(X: Floats) -> Floats:

@@ -35,6 +35,8 @@ class FaceFit:
     ----------
     index, sign, bound, coef, norm : arrays of shape (passive,)
         As of :class:`lassoflow.cone.ConeFit`.
+    factor : None
+        There is none to hand on.
     offset : float
         The best intercept of centred columns, in working units.
     residual : array of shape (n,)
@@ -45,6 +47,8 @@ class FaceFit:
     NoMinimum
         By :meth:`solve`, if there is none.
     """
+
+    factor = None
 
     def __init__(self, problem: ConvexProblem, decay: float, tolerance: float) -> None:
         self._problem, self._design = problem, problem.design
@@ -74,6 +78,13 @@ class FaceFit:
         self.sign, self.bound, self.coef, self.norm = np.column_stack([kept, row])
         self._columns = np.column_stack([self._columns, self._design.column(j) / self.norm[-1]])
         return True
+
+    def resume(self, index: Ints, sign: Floats, coef: Floats, factor: object = None) -> None:
+        """Take up passive columns from elsewhere; :meth:`solve` must follow."""
+        for j, face in zip(index.tolist(), sign.tolist(), strict=True):
+            self.enter(j, face, bound=face)
+        self.coef = coef.copy()
+        self._look(self.offset + self._columns @ (self.coef * self.norm))
 
     def drop(self, position: int) -> Face:
         """Take a column out of the passive ones and return its face."""

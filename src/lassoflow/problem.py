@@ -18,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from lassoflow.arrays import EPS, Floats, read_matrix, read_switch, read_vector, read_weights
+from lassoflow.arrays import EPS, Floats, read_matrix, read_switch, read_vector, read_weights, sum_of_squares
 from lassoflow.design import DenseDesign, Design, SparseDesign, Units
 
 _SAFE_EXPONENT = 200
@@ -261,6 +261,9 @@ def _exponent(values: Floats) -> int:
 def _exponent_beyond(matrix: Any) -> int:
     """The exponent of the matrix's largest entry if that is extreme enough to need scaling, else 0."""
     values = matrix.data if sp.issparse(matrix) else matrix
+    squares = sum_of_squares(values)
+    if 4.0**-_SAFE_EXPONENT * values.size < squares < 4.0**_SAFE_EXPONENT:
+        return 0
     exponent = int(np.frexp(max(values.max(initial=0.0), -values.min(initial=0.0)))[1])
     return exponent if abs(exponent) > _SAFE_EXPONENT else 0
 

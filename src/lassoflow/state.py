@@ -11,13 +11,14 @@ compared with a number that has units.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from lassoflow.arrays import EPS, Floats, Ints
 from lassoflow.box import Box
-from lassoflow.cone import ConeFit, Face
+from lassoflow.cone import ConeFit, Face, Factor
 from lassoflow.convex import ConvexProblem
 from lassoflow.face_fit import FaceFit
 from lassoflow.path import Law
@@ -43,41 +44,137 @@ class Event(NamedTuple):
     """Positions among the passive columns, shape (l,)."""
 
 
+def rounding(problem: Problem, box: Box) -> tuple[float, float, Floats]:
+    """The norm of what residuals are differences of, the tolerance, and to what rates of the dual are known."""
+    n, target = problem.design.shape[0], problem.target
+    norm = problem.size if isinstance(problem, ConvexProblem) else float(np.sqrt(target @ target))
+    tolerance = 16 * EPS * np.sqrt(max(n, 16))
+    noise = tolerance * problem.design.norms * norm / n
+    noise[box.unpenalised] = np.inf  # a box without width has no face to arrive at
+    return norm, tolerance, noise
+
+
+class Knot(NamedTuple):
+    """All there is to know of a walk at a knot, its direction aside."""
+
+    s: float
+    peak: float
+    impulse: Floats
+    """Shape (n,)."""
+    passive: Ints
+    """Coordinates of the passive columns, in their order."""
+    sign: Floats
+    coef: Floats
+    """Their faces and coefficients, as of a cone fit."""
+    moved: Ints
+    """Coordinates with ``z_j != 0``."""
+    integral: Floats
+    """z there."""
+    idle: tuple[Face, ...] = ()
+    known: Ints = _NONE
+    """Coordinates whose dual has been carried along, in order."""
+    dual: Floats = _NEVER
+
+    def columns(self) -> Ints:
+        """All coordinates that are in it."""
+        return np.concatenate([self.passive, self.moved, np.array([j for j, _ in self.idle], dtype=np.intp)])
+
+    def seen_from(self, chosen: Ints) -> Knot:
+        """The same with coordinates counted among the chosen ones, which are in order."""
+        idle = tuple((int(np.searchsorted(chosen, j)), sign) for j, sign in self.idle)
+        passive, moved = np.searchsorted(chosen, self.passive), np.searchsorted(chosen, self.moved)
+        still = np.isin(self.known, chosen, assume_unique=True)
+        known = np.searchsorted(chosen, self.known[still])
+        return self._replace(passive=passive, moved=moved, idle=idle, known=known, dual=self.dual[still])
+
+
 class State:
-    """Where a walk is, in working units: s, the dual theta, the cumulated z, the idle faces and the direction."""
+    """Where a walk is, in working units: s, the dual theta, the cumulated z, the idle faces and the direction.
+
+    Attributes
+    ----------
+    impulse : array of shape (n,)
+        The residual, cumulated over time: the dual is ``X'impulse / n``.
+    """
 
     def __init__(self, problem: Problem, box: Box, law: Law) -> None:
         n, d = problem.design.shape
         self.design, self.box, self.law = problem.design, box, law
-        target = problem.target
-        tolerance = 16 * EPS * np.sqrt(max(n, 16))
-        self.target_norm = problem.size if isinstance(problem, ConvexProblem) else float(np.sqrt(target @ target))
-        self.rate_noise: Floats = tolerance * problem.design.norms * self.target_norm / n
+        self.target_norm, tolerance, self.rate_noise = rounding(problem, box)
         self.coef_noise = tolerance * self.target_norm
         self.s, self.peak, self.lingers = 0.0, 0.0, False
-        self.dual, self.integral = np.zeros(d), np.zeros(d)
+        self.dual, self.integral, self.impulse = np.zeros(d), np.zeros(d), np.zeros(n)
+        self.rate: Floats = np.zeros(d)
         self.fit: ConeFit | FaceFit
         if isinstance(problem, ConvexProblem):
             self.fit = FaceFit(problem, box.decay, tolerance)
         else:
-            self.fit = ConeFit(problem.design, target, box.decay, tolerance)
+            self.fit = ConeFit(problem.design, problem.target, box.decay, tolerance)
+        self.idle: list[Face] = []
+
+    @classmethod
+    def at_start(cls, problem: Problem, box: Box, law: Law) -> State:
+        """The state at s = 0."""
+        state = cls(problem, box, law)
         for j in np.flatnonzero(box.unpenalised).tolist():
-            self.fit.enter(j, sign=0.0, bound=0.0)
-        self.rate_noise[box.unpenalised] = np.inf  # a box without width has no face to arrive at
+            state.fit.enter(j, sign=0.0, bound=0.0)
         faces = [(box.upper == 0, 1.0), (box.lower == 0, -1.0)]
-        self.idle = [(int(j), sign) for on_face, sign in faces for j in np.flatnonzero(on_face & ~box.unpenalised)]
+        state.idle = [(int(j), sign) for on_face, sign in faces for j in np.flatnonzero(on_face & ~box.unpenalised)]
+        return state
+
+    @classmethod
+    def at_knot(cls, problem: Problem, box: Box, law: Law, knot: Knot, factor: Factor | None = None) -> State:
+        """The state at a knot that is noted already: what is left is to :meth:`turn`.
+
+        A factor spares making that of the knot's passive columns.
+        """
+        state = cls(problem, box, law)
+        state.s, state.peak, state.impulse, state.idle = knot.s, knot.peak, knot.impulse.copy(), list(knot.idle)
+        state.integral[knot.moved] = knot.integral
+        state.fit.resume(knot.passive, knot.sign, knot.coef, factor)
+        state.dual = state.design.rmatvec(knot.impulse / knot.impulse.size)
+        state.dual[knot.known] = knot.dual  # what has been carried along is less rounded
+        state._move(np.zeros(knot.passive.size))
+        state._hold(zip(knot.passive.tolist(), knot.sign.tolist(), strict=True))
+        state._hold(knot.idle)
+        state.lingers = True
+        return state
+
+    def knot(self, chosen: Ints) -> Knot:
+        """Where it is, in coordinates of the whole, of which it has the chosen ones."""
+        fit, moved = self.fit, self.integral.nonzero()[0]
+        idle = tuple((int(chosen[j]), sign) for j, sign in self.idle)
+        rows = fit.sign.copy(), fit.coef.copy()
+        return Knot(
+            self.s,
+            self.peak,
+            self.impulse.copy(),
+            chosen[fit.index],
+            *rows,
+            chosen[moved],
+            self.integral[moved],
+            idle,
+            chosen,
+            self.dual.copy(),
+        )
+
+    def _hold(self, faces: Iterable[Face]) -> None:
+        """Put the dual exactly on faces, but for those without width."""
+        for j, sign in faces:
+            if sign:
+                self.dual[j] = sign * ((self.box.upper if sign > 0 else self.box.lower)[j] + self.box.decay * self.s)
 
     def turn(self) -> None:
         """Find the direction of the present knot and the rate of the dual along it: one pass over X."""
         self.idle, cheaper = self.fit.solve(self.idle)
-        for _ in range(2 * self.dual.size):
+        for _ in range(2 * self.dual.size + 1):
             if cheaper is None:
                 break
             self._jump(cheaper)
             self.idle, cheaper = self.fit.solve(self.idle)
         else:
             raise ArithmeticError("The walk could not choose among dependent columns; please report this problem.")
-        self.rate: Floats = self.design.rmatvec(self.fit.residual / self.design.shape[0])
+        self.rate = self.design.rmatvec(self.fit.residual / self.design.shape[0])
 
     def _jump(self, face: Face) -> None:
         """Move z along a null direction of X to a cheaper face, until another z_j is zero: X z does not change.
@@ -144,13 +241,14 @@ class State:
 
     def advance(self, event: Event) -> None:
         """Walk to an event and note the faces it leaves behind."""
-        fit, box, then = self.fit, self.box, self.s + event.wait
+        fit, then = self.fit, self.s + event.wait
         near = event.wait <= SIMULTANEOUS * then and self._is_small(event.wait * fit.coef, then)
         self.lingers = self.s > 0 and (near or then == self.s)
         if event.wait > 0:  # slopes may be so large that z moves although s, rounded, does not
             self.idle = [face for face in self.idle if self._stays(*face)]
             self.s = then
             self.dual += event.wait * self.rate
+            self.impulse += event.wait * fit.residual
             self._move(event.wait * fit.coef)
         for position in event.returns[::-1].tolist():
             j, sign = fit.drop(position)
@@ -159,8 +257,7 @@ class State:
         if event.returns.size and self.peak > _FORGET * then * self.target_norm:
             self._restore()
         self.idle += [(j, 1.0 if self.rate[j] > 0 else -1.0) for j in event.arrivals.tolist()]
-        for j, sign in self.idle:
-            self.dual[j] = sign * ((box.upper if sign > 0 else box.lower)[j] + box.decay * self.s)
+        self._hold(self.idle)
 
     def _is_small(self, step: Floats, s: float) -> bool:
         """Whether a step of the passive z would not show in the path."""
@@ -192,7 +289,8 @@ class State:
         self.peak = 0.0
         self.integral[fit.index] = 0.0
         self._move(s * coef)
-        self.dual = self.design.rmatvec(s * residual / self.design.shape[0])
+        self.impulse = s * residual
+        self.dual = self.design.rmatvec(self.impulse / self.design.shape[0])
 
     def _stays(self, j: int, sign: float) -> bool:
         """Whether an idle face is still touched: the dual does not move inwards, the face does not run away."""

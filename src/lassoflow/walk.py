@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lassoflow.ahead import Walk
 from lassoflow.arrays import read_nonnegative
 from lassoflow.box import Box
 from lassoflow.convex import ConvexProblem, Huber
@@ -22,8 +23,9 @@ from lassoflow.curved_walk import curved_lasso
 from lassoflow.path import Frame, Law, Path, Status
 from lassoflow.problem import LeastSquares, Problem
 from lassoflow.recession import NoMinimum
-from lassoflow.record import Progress, Record
-from lassoflow.state import SIMULTANEOUS, State
+from lassoflow.record import Progress
+from lassoflow.rotation import rotated, worthwhile
+from lassoflow.stride import Budget
 
 _NAMED = 4
 """Columns a warning names."""
@@ -175,34 +177,27 @@ def _walk(
     horizon = _horizon(problem, lambda_min)
     max_knots = _read_knots(max_knots)
     working = replace(box, decay=float(problem.units.working_penalty(box.decay)))
-    state, record = State(problem, working, law), Record()
-    status: Status = "complete"
-    while True:
-        try:
-            state.turn()
-        except NoMinimum as end:
-            status, horizon = "unbounded", state.s
-            _tell(problem, float(problem.units.time(state.s)), end)
-            break
-        record.add(state)
-        if callback and record.count and not state.lingers:
-            callback(record.progress(problem))
-        event = state.next_event()
-        if state.s + event.wait >= horizon < np.inf:
-            status = "lambda_min"
-            break
-        if event.wait == np.inf:
-            break
-        if record.count == max_knots and event.wait > SIMULTANEOUS * state.s:
-            status, horizon = "max_knots", state.s + event.wait
-            break
-        state.advance(event)
-    stop = np.inf if status == "complete" else float(problem.units.time(horizon))
+
+    def report(number: int) -> None:
+        if callback:
+            callback(walk.record.progress(problem, number))
+
+    budget = Budget(horizon, np.inf if max_knots is None else max_knots)
+    walked = rotated(problem) if isinstance(problem, LeastSquares) and worthwhile(problem) else problem
+    walk = Walk(walked, working, law, budget, report if callback else None)
+    end = walk.run()
+    if walked is not problem:
+        problem.design.passes += walked.design.passes
+    if end.cause:
+        _tell(problem, float(problem.units.time(end.s)), end.cause)
+    stop = np.inf if end.status == "complete" else float(problem.units.time(end.s))
     mean = problem.target_mean if isinstance(problem, LeastSquares) else 0.0
     frame = Frame(problem.feature_names, problem.feature_means, mean)
-    offset = record.offset(problem, stop) if isinstance(problem, ConvexProblem) else None
+    offset = walk.record.offset(problem, stop) if isinstance(problem, ConvexProblem) else None
     blend = 1.0 if law == "lasso" else 0.0
-    return Path(record.curve(problem, state.coef_noise, stop), law, problem, box, frame, status, blend, offset=offset)
+    return Path(
+        walk.record.curve(problem, walk.noise, stop), law, problem, box, frame, end.status, blend, offset=offset
+    )
 
 
 def _curved(

@@ -1,0 +1,151 @@
+"""Walking ahead on a working set of columns, a batch of knots at a time, and checking all columns after.
+
+That a column stays in the box can be seen later. So the walk goes ahead on the columns that are nearest to the box,
+and then one product with all of X gives the dual of every column at all new knots, ``X'R(s_k) / n`` with R the
+residual cumulated over time. The dual is linear between knots: what is in the box at all of them is in the box
+throughout. The walk is kept up to the first knot at which a column is found outside, and goes on from there with that
+column among the others.
+
+How many knots and how many columns are taken at a time follows from counts alone, so that a walk can be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+
+import numpy as np
+
+from lassoflow.arrays import Floats, Ints
+from lassoflow.box import Box
+from lassoflow.cone import Factor
+from lassoflow.path import Law
+from lassoflow.problem import Problem
+from lassoflow.recession import NoMinimum
+from lassoflow.record import Record
+from lassoflow.state import Knot, State, rounding
+from lassoflow.stride import Budget, Stop, Stride
+from lassoflow.working_set import Ahead, check, nearest
+
+SMALL = 2**20
+"""Entries of X up to which all columns are walked on at once."""
+_FEWEST, _MOST = 16, 128
+"""Knots in the first batch and in the largest."""
+_WIDTH, _NARROWEST = 8, 256
+"""Columns that are taken along for each knot ahead, and how many at least."""
+_REPORT = 32
+"""Knots between reports where all columns are walked on at once."""
+
+
+class Walk:
+    """A walk over all columns of a problem, a batch at a time.
+
+    Attributes
+    ----------
+    record : Record
+        The knots so far.
+    noise : float
+        To which coefficients times the norms of their columns are known.
+    """
+
+    def __init__(
+        self, problem: Problem, box: Box, law: Law, budget: Budget, report: Callable[[int], object] | None = None
+    ) -> None:
+        self.problem, self.box, self.law, self.budget = problem, box, law, budget
+        self.record, self._report, self._reported = Record(), report, 1
+        norm, tolerance, self._rate_noise = rounding(problem, box)
+        self.noise = tolerance * norm
+        self._knots = _FEWEST
+
+    def run(self) -> Stop:
+        """Walk to the end."""
+        n, d = self.problem.design.shape
+        return self._over_all() if n * d <= SMALL else self._in_batches()
+
+    def _over_all(self) -> Stop:
+        """On all columns at once, which needs no check."""
+        state = State.at_start(self.problem, self.box, self.law)
+        stride, stop = Stride(state, self.record, None, self.budget, 0), None
+        while stop is None:
+            stop = stride.go(self.record.size + _REPORT if self._report else 2**62)
+            state.lingers = True  # at the knot that is noted already
+            self._tell()
+        return stop
+
+    def _in_batches(self) -> Stop:
+        chosen = self._first_columns()
+        state = self._state(chosen)
+        while True:
+            first = max(self.record.size, 1)
+            stride = Stride(state, self.record, chosen, self.budget, self._knots + 1)
+            stop = stride.go(first + self._knots)
+            ahead = self._ahead(stride, stop, self.record.size - first)
+            inside = np.zeros(self.problem.n_features, dtype=bool)
+            inside[chosen] = True
+            verdict = check(self.problem.design, self.box, self._rate_noise, inside, ahead)
+            if not verdict.outside.size:
+                self._tell()
+                if stop:
+                    return _of_all(stop, chosen)
+                knot, factor = state.knot(chosen), state.fit.factor
+                self._knots = min(2 * self._knots, _MOST)
+            else:
+                kept = min(verdict.right, self.record.size - first)
+                knot, factor = self._knot(stride, first - 1 + kept, stride.impulses[kept].copy()), None
+                self.record.cut(first + kept)
+                self._tell()
+                self._knots = max(_FEWEST, kept)
+            count = max(_NARROWEST, knot.passive.size + _WIDTH * self._knots)
+            chosen = nearest(verdict.nearness, np.union1d(knot.columns(), verdict.outside), count)
+            state = self._state(chosen, knot, factor)
+
+    def _tell(self) -> None:
+        """Report the knots that were found since."""
+        if self._report:
+            for number in range(self._reported, self.record.size):
+                self._report(number)
+        self._reported = max(self.record.size, 1)
+
+    def _first_columns(self) -> Ints:
+        """Those that sit on the box from the start, and those that get there soonest by the first direction."""
+        must = np.flatnonzero((self.box.upper == 0) | (self.box.lower == 0))
+        state = self._state(must)
+        try:
+            state.turn()
+        except NoMinimum:
+            return must
+        rate = self.problem.design.rmatvec(state.fit.residual)
+        return nearest(self.box.share(rate, 0.0), must, max(_NARROWEST, must.size + _WIDTH * self._knots))
+
+    def _state(self, chosen: Ints, knot: Knot | None = None, factor: Factor | None = None) -> State:
+        """The state of a walk on some columns, at the start or at a knot."""
+        part = copy(self.problem)
+        part.design, box = self.problem.design.subset(chosen), self.box.part(chosen)
+        if knot is None:
+            return State.at_start(part, box, self.law)
+        return State.at_knot(part, box, self.law, knot.seen_from(chosen), factor)
+
+    def _ahead(self, stride: Stride, stop: Stop | None, count: int) -> Ahead:
+        """What a stride of so many knots has come by."""
+        state, impulses = stride.state, stride.impulses[1 : 1 + count]
+        times, residual = self.record.log.times[self.record.size - count : self.record.size], state.fit.residual
+        if stop and stop.s < np.inf:
+            there = state.impulse + (stop.s - state.s) * residual
+            impulses, times = np.vstack([impulses, there]), np.append(times, stop.s)
+        return Ahead(times, impulses, residual, stop is not None and stop.s == np.inf)
+
+    def _knot(self, stride: Stride, number: int, impulse: Floats) -> Knot:
+        """An earlier knot of a stride, from the record."""
+        s, (moved, average), (passive, coef) = self.record.entry(number)
+        sign = np.sign(coef)
+        if self.law == "lasso":  # there a coefficient may run against z, which has the sign of the face
+            _, at, among = np.intersect1d(passive, moved, assume_unique=True, return_indices=True)
+            sign[at] = np.sign(average[among])
+        sign[self.box.unpenalised[passive]] = 0.0
+        idle = stride.idle.get(number, ())
+        return Knot(s, stride.state.peak, impulse, passive, sign, coef, moved, s * average, idle)
+
+
+def _of_all(stop: Stop, chosen: Ints) -> Stop:
+    """A stop of a walk on chosen columns, its cause told in columns of all."""
+    return stop._replace(cause=NoMinimum(chosen[stop.cause.columns])) if stop.cause else stop
