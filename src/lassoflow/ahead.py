@@ -18,6 +18,7 @@ import numpy as np
 
 from lassoflow.arrays import Floats, Ints
 from lassoflow.box import Box
+from lassoflow.checkpoint import Batch, Checkpoint
 from lassoflow.cone import Factor
 from lassoflow.path import Law
 from lassoflow.problem import Problem
@@ -25,7 +26,7 @@ from lassoflow.recession import NoMinimum
 from lassoflow.record import Record
 from lassoflow.state import Knot, State, rounding
 from lassoflow.stride import Budget, Stop, Stride
-from lassoflow.working_set import Ahead, check, nearest
+from lassoflow.working_set import Ahead, Verdict, check, nearest
 
 SMALL = 2**20
 """Entries of X up to which all columns are walked on at once."""
@@ -49,10 +50,17 @@ class Walk:
     """
 
     def __init__(
-        self, problem: Problem, box: Box, law: Law, budget: Budget, report: Callable[[int], object] | None = None
+        self,
+        problem: Problem,
+        box: Box,
+        law: Law,
+        budget: Budget,
+        report: Callable[[int], object] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.problem, self.box, self.law, self.budget = problem, box, law, budget
         self.record, self._report, self._reported = Record(), report, 1
+        self._checkpoint = checkpoint
         norm, tolerance, self._rate_noise = rounding(problem, box)
         self.noise = tolerance * norm
         self._knots = _FEWEST
@@ -60,7 +68,12 @@ class Walk:
     def run(self) -> Stop:
         """Walk to the end."""
         n, d = self.problem.design.shape
-        return self._over_all() if n * d <= SMALL else self._in_batches()
+        if n * d <= SMALL and not self._checkpoint:
+            return self._over_all()
+        stop = self._in_batches()
+        if self._checkpoint:
+            self._checkpoint.remove()
+        return stop
 
     def _over_all(self) -> Stop:
         """On all columns at once, which needs no check."""
@@ -73,31 +86,50 @@ class Walk:
         return stop
 
     def _in_batches(self) -> Stop:
-        chosen = self._first_columns()
-        state = self._state(chosen)
+        """On some columns at a time, checking all after each batch."""
+        chosen, state = self._begin()
         while True:
             first = max(self.record.size, 1)
             stride = Stride(state, self.record, chosen, self.budget, self._knots + 1)
             stop = stride.go(first + self._knots)
-            ahead = self._ahead(stride, stop, self.record.size - first)
-            inside = np.zeros(self.problem.n_features, dtype=bool)
-            inside[chosen] = True
-            verdict = check(self.problem.design, self.box, self._rate_noise, inside, ahead)
-            if not verdict.outside.size:
+            verdict = self._check(stride, stop, self.record.size - first)
+            if stop and not verdict.outside.size:
                 self._tell()
-                if stop:
-                    return _of_all(stop, chosen)
-                knot, factor = state.knot(chosen), state.fit.factor
-                self._knots = min(2 * self._knots, _MOST)
-            else:
-                kept = min(verdict.right, self.record.size - first)
-                knot, factor = self._knot(stride, first - 1 + kept, stride.impulses[kept].copy()), None
-                self.record.cut(first + kept)
-                self._tell()
-                self._knots = max(_FEWEST, kept)
+                return _of_all(stop, chosen)
+            knot, factor = self._keep(stride, chosen, first, verdict)
+            self._tell()
             count = max(_NARROWEST, knot.passive.size + _WIDTH * self._knots)
             chosen = nearest(verdict.nearness, np.union1d(knot.columns(), verdict.outside), count)
+            if self._checkpoint:
+                self._checkpoint.write(Batch(knot, chosen, self._knots, self.record))
+                factor = None  # is not written, and made anew would be rounded otherwise
             state = self._state(chosen, knot, factor)
+
+    def _begin(self) -> tuple[Ints, State]:
+        """The columns of the first batch and the state it begins in, at the start or where a checkpoint says."""
+        batch = self._checkpoint.read() if self._checkpoint else None
+        if batch is None:
+            chosen = self._first_columns()
+            return chosen, self._state(chosen)
+        self._knots, self.record, self._reported = batch.knots, batch.record, max(batch.record.size, 1)
+        return batch.chosen, self._state(batch.chosen, batch.knot)
+
+    def _check(self, stride: Stride, stop: Stop | None, count: int) -> Verdict:
+        """What all columns say of a stride of so many knots."""
+        inside = np.zeros(self.problem.n_features, dtype=bool)
+        inside[stride.chosen] = True
+        return check(self.problem.design, self.box, self._rate_noise, inside, self._ahead(stride, stop, count))
+
+    def _keep(self, stride: Stride, chosen: Ints, first: int, verdict: Verdict) -> tuple[Knot, Factor | None]:
+        """The last knot of a stride that is right, with its factor if that is at hand; later ones are forgotten."""
+        if not verdict.outside.size:
+            self._knots = min(2 * self._knots, _MOST)
+            return stride.state.knot(chosen), stride.state.fit.factor
+        right = min(verdict.right, self.record.size - first)
+        knot = self._knot(stride, first - 1 + right, stride.impulses[right].copy())
+        self.record.cut(first + right)
+        self._knots = max(_FEWEST, right)
+        return knot, None
 
     def _tell(self) -> None:
         """Report the knots that were found since."""

@@ -31,16 +31,26 @@ def read_matrix(X: Any) -> tuple[Any, tuple[str, ...]]:
             matrix.sum_duplicates()
     else:
         matrix = as_floats(X, "X")
-    if matrix.ndim != 2:
-        raise ValueError(f"X must have two dimensions, (samples, features); got shape {tuple(matrix.shape)}.")
-    if 0 in matrix.shape:
-        raise ValueError(f"X must have at least one row and one column; got shape {tuple(matrix.shape)}.")
-    names = [f"x{j}" for j in range(matrix.shape[1])] if names is None else names
-    if len(set(names)) < len(names):
+    require_table(matrix.shape)
+    if names is not None and len(set(names)) < len(names):
         twice = next(name for j, name in enumerate(names) if name in names[:j])
         raise ValueError(f"X: more than one column is named {twice!r}; rename or drop one.")
-    _refuse_non_finite(matrix, names)
-    return matrix, tuple(names)
+    named = numbered(matrix.shape[1]) if names is None else tuple(names)
+    _refuse_non_finite(matrix, named)
+    return matrix, named
+
+
+def require_table(shape: tuple[int, ...]) -> None:
+    """Raise a ValueError unless X has rows and columns."""
+    if len(shape) != 2:
+        raise ValueError(f"X must have two dimensions, (samples, features); got shape {tuple(shape)}.")
+    if 0 in shape:
+        raise ValueError(f"X must have at least one row and one column; got shape {tuple(shape)}.")
+
+
+def numbered(d: int) -> tuple[str, ...]:
+    """The names of columns that have none."""
+    return tuple([f"x{j}" for j in range(d)])
 
 
 def _read_frame(X: Any, names: Sequence[str]) -> Floats:

@@ -47,7 +47,7 @@ try:
 except ImportError:  # main says so; annotations are strings until typer reads them
     typer = None  # type: ignore[assignment]
 
-_WALKS = {"lasso": lasso_path, "flow": limit_flow}
+_WALKS: dict[str, Callable[..., Path]] = {"lasso": lasso_path, "flow": limit_flow}
 _LOSSES: dict[str, Any] = {"squares": LeastSquares, "logistic": Logistic, "poisson": Poisson, "huber": Huber}
 
 

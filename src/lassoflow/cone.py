@@ -45,6 +45,10 @@ class Factor:
         self._R = np.zeros((capacity, capacity), order="F")
         self._projection = np.zeros(capacity)
 
+    def arrays(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        """Q' and R', the projections, the target and the residual, with their room for more columns."""
+        return self._Q.T, self._R.T, self._projection, self.target, self.residual
+
     def append(self, column: Floats, norm: float) -> bool:
         """Add a column of a given norm unless it depends on the others (then return False)."""
         m = self.size
@@ -155,6 +159,8 @@ class ConeFit:
         The direction d on them.
     norm : array of shape (passive,)
         Their norms.
+    settled : bool
+        Whether ``coef`` is the minimiser on the passive columns.
     offset : float
         0: columns and target are centred where there is an intercept.
     """
@@ -169,7 +175,7 @@ class ConeFit:
         self._factor = Factor(target)
         self._index: Ints = np.zeros(min(n, d), dtype=np.intp)
         self._rows = np.zeros((4, min(n, d)))
-        self._settled = True
+        self.settled = True
         self._resize()
 
     def _resize(self) -> None:
@@ -184,7 +190,7 @@ class ConeFit:
                 if not self.enter(j, face, bound=face):
                     raise ArithmeticError("The walk met a column it could not take up; please report this problem.")
         else:
-            self._factor, self._settled = factor, False
+            self._factor, self.settled = factor, False
             self._index[: index.size] = index
             self._rows[:, : index.size] = sign, sign, coef, self._design.norms[index]
             self._resize()
@@ -192,12 +198,11 @@ class ConeFit:
 
     def passive(self) -> Passive:
         """The passive columns as compiled loops take them."""
-        factor = self._factor
-        return Passive(factor._Q.T, factor._R.T, factor._projection, factor.target, factor.residual, self._index, *self._rows)
+        return Passive(*self._factor.arrays(), self._index, *self._rows)
 
-    def resize(self, size: int, settled: bool) -> None:
-        """Note how many columns a compiled loop has left passive, and whether it has moved to the minimiser."""
-        self._factor.size, self._settled = size, settled
+    def resize(self, size: int) -> None:
+        """Note how many columns a compiled loop has left passive."""
+        self._factor.size = size
         self._resize()
 
     @property
@@ -223,7 +228,7 @@ class ConeFit:
         self._index[m] = j
         self._rows[:, m] = sign, bound, 0.0, norm
         self._resize()
-        self._settled = False
+        self.settled = False
         return True
 
     def drop(self, position: int) -> Face:
@@ -234,7 +239,7 @@ class ConeFit:
         self._index[position:m] = self._index[position + 1 : m + 1]
         self._rows[:, position:m] = self._rows[:, position + 1 : m + 1]
         self._resize()
-        self._settled = False
+        self.settled = False
         return face
 
     def solve(self, idle: list[Face]) -> tuple[list[Face], Face | None]:
@@ -243,13 +248,13 @@ class ConeFit:
         Returns the faces that are not passive there, and None; or, where the minimum is unbounded, a face whose entry
         makes it so. That takes weight decay: a column in the span of free ones which is cheaper than they are.
         """
-        idle = idle if self._settled else idle + self._descend()
+        idle = idle if self.settled else idle + self._descend()
         refused: set[Face] = set()
         bounced: list[Face] = []
         for _ in range(_ROUNDS * (len(idle) + self._factor.size + 1)):
             face = self._steepest(idle, refused)
             if face is None:
-                self._settled = True
+                self.settled = True
                 return idle, None
             if self.enter(*face, bound=face[1]):
                 dropped = self._descend()

@@ -52,6 +52,29 @@ _BLOCK = 4096
 """Columns of X that are multiplied at a time."""
 
 
+class Passes(int):
+    """A number of passes over X, and the bytes of X that were read in all."""
+
+    bytes: int
+
+    def __new__(cls, count: int, read: int) -> Passes:
+        """Both numbers."""
+        passes = super().__new__(cls, count)
+        passes.bytes = read
+        return passes
+
+
+class Counted:
+    """What counts how much of X is read."""
+
+    passes, bytes_read, nbytes = 0, 0, 0
+
+    def count(self, passes: int = 1) -> None:
+        """Note so many passes more."""
+        self.passes += passes
+        self.bytes_read += passes * self.nbytes
+
+
 class Design(Protocol):
     """The working matrix X, of shape (n, d): everything the walk asks of it."""
 
@@ -62,6 +85,15 @@ class Design(Protocol):
     """Euclidean norms of the columns, shape (d,); exactly 0 for columns that centring leaves empty."""
     passes: int
     """How many times the whole of X has been read in a product."""
+    bytes_read: int
+
+    @property
+    def rounding(self) -> Floats | None:
+        """How far :meth:`blocks` may be off for a vector of unit norm, shape (d,); None if it is mere rounding."""
+
+    def count(self, passes: int = 1) -> None:
+        """Note so many passes more."""
+        ...
 
     def column(self, j: int) -> Floats:
         """Column j, shape (n,)."""
@@ -89,12 +121,13 @@ class Design(Protocol):
         ...
 
 
-class DenseDesign:
+class DenseDesign(Counted):
     """A working matrix in memory, centred and weighted explicitly where that is asked for."""
+
+    rounding = None
 
     def __init__(self, X: Floats, weights: Floats | None, centre: bool) -> None:
         n, d = self.shape = X.shape
-        self.passes = 0
         self.means = np.zeros(d)
         raw = _column_norms(X) if centre else None
         if centre:
@@ -108,10 +141,11 @@ class DenseDesign:
             X = np.multiply(X, np.sqrt(weights)[:, None], order="F")
         self.norms = _column_norms(X)
         if raw is not None:
-            self.norms = _without_dust(self.norms, raw)
+            self.norms = without_dust(self.norms, raw)
             X[:, self.norms == 0] = 0.0
         self.matrix = np.asfortranarray(X) if X.size <= _SMALL else X
         """The working matrix itself."""
+        self.nbytes = self.matrix.nbytes
 
     def column(self, j: int) -> Floats:
         """See :meth:`Design.column`."""
@@ -123,13 +157,13 @@ class DenseDesign:
 
     def rmatvec(self, vector: Floats) -> Floats:
         """See :meth:`Design.rmatvec`."""
-        self.passes += 1
+        self.count()
         product: Floats = self.matrix.T @ vector
         return product
 
     def blocks(self, vectors: Floats) -> Iterator[tuple[slice, Floats]]:
         """See :meth:`Design.blocks`."""
-        self.passes += 1
+        self.count()
         for start in range(0, self.shape[1], _BLOCK):
             block = slice(start, start + _BLOCK)
             yield block, vectors @ self.matrix[:, block]
@@ -144,13 +178,15 @@ class DenseDesign:
         return self.matrix.T if self.matrix.flags.f_contiguous else None
 
 
-class Subset:
+class Subset(Counted):
     """Columns in memory, as contiguous rows of shape (d, n)."""
+
+    rounding = None
 
     def __init__(self, rows: Floats, norms: Floats) -> None:
         self.rows, self.norms = rows, norms
         self.shape = rows.shape[::-1]
-        self.means, self.passes = np.zeros(rows.shape[0]), 0
+        self.means, self.nbytes = np.zeros(rows.shape[0]), rows.nbytes
 
     def column(self, j: int) -> Floats:
         """See :meth:`Design.column`."""
@@ -162,12 +198,12 @@ class Subset:
 
     def rmatvec(self, vector: Floats) -> Floats:
         """See :meth:`Design.rmatvec`."""
-        self.passes += 1
+        self.count()
         return self.rows @ vector
 
     def blocks(self, vectors: Floats) -> Iterator[tuple[slice, Floats]]:
         """See :meth:`Design.blocks`."""
-        self.passes += 1
+        self.count()
         yield slice(None), vectors @ self.rows.T
 
     def subset(self, index: Ints) -> Subset:
@@ -175,13 +211,14 @@ class Subset:
         return Subset(self.rows[index], self.norms[index])
 
 
-class SparseDesign:
+class SparseDesign(Counted):
     """A sparse working matrix, centred and weighted implicitly: X itself is never made dense."""
+
+    rounding = None
 
     def __init__(self, X: sp.csc_array, weights: Floats | None, centre: bool) -> None:
         n, d = self.shape = X.shape
-        self.passes = 0
-        self._X = X
+        self._X, self.nbytes = X, X.data.nbytes + X.indices.nbytes
         self._weights = np.ones(n) if weights is None else np.sqrt(weights)
         column = np.repeat(np.arange(d), np.diff(X.indptr))
         square = self._weights[X.indices] ** 2
@@ -198,7 +235,7 @@ class SparseDesign:
             stored = np.bincount(column, square * (self._X.data - self._offset[column]), d)
             self._offset += (stored - unstored * self._offset) / n
             self.means = shift + self._offset
-        self.norms = _without_dust(self._norms(column, square, unstored), raw)
+        self.norms = without_dust(self._norms(column, square, unstored), raw)
 
     def _unstored(self, column: Ints, square: Floats) -> Floats:
         """The weight of the zeros that are not stored, by column: exactly 0 where there are none."""
@@ -237,7 +274,7 @@ class SparseDesign:
 
     def rmatvec(self, vector: Floats) -> Floats:
         """See :meth:`Design.rmatvec`."""
-        self.passes += 1
+        self.count()
         weighted = (vector.T * self._weights).T
         product: Floats = self._X.T @ weighted
         product -= np.multiply.outer(self._offset, weighted.sum(axis=0))
@@ -265,6 +302,6 @@ def _column_norms(X: Floats) -> Floats:
     return np.sqrt(np.einsum("ij,ij->j", X, X))
 
 
-def _without_dust(norms: Floats, raw: Floats) -> Floats:
+def without_dust(norms: Floats, raw: Floats) -> Floats:
     """Norms with the rounding dust that centring leaves of a constant column set to exactly zero."""
     return np.where(norms <= 16 * EPS * raw, 0.0, norms)

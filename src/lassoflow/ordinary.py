@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from lassoflow.arrays import Floats, Ints
 from lassoflow.kernels import compile_kernel
 
-TURNED, ADVANCED = 0, 1
-"""Where an ordinary walk stops: at a knot whose direction is known and noted, or at one it has just come to."""
+TURNED, ADVANCED, FULL = 0, 1, 2
+"""Where an ordinary walk stops: at a knot whose direction is known and noted, at one it has just come to, or where
+there is no room to note another.
+"""
 
 _APART = 1e-6
 """Relative distance in time between events that are surely two."""
@@ -358,7 +360,9 @@ def walk_on(
     Returns where it stops, the number of passive columns, of entries, s, the largest z and the number of idle faces.
     The residual cumulated over time is written to ``impulses``, if that has rows, from the entry ``first`` on.
     """
-    while count < most and has_room(log, count, at.rate.size):
+    while count < most:
+        if not has_room(log, count, at.rate.size):
+            return FULL, m, count, s, peak, 0
         wait, second, j, p = next_event(columns, fit, m, at, noise, is_lasso)
         then = s + wait
         if not then < horizon or wait <= _TOGETHER * then or second <= wait + _APART * then:

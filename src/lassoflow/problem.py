@@ -18,8 +18,19 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from lassoflow.arrays import EPS, Floats, read_matrix, read_switch, read_vector, read_weights, sum_of_squares
-from lassoflow.design import DenseDesign, Design, SparseDesign, Units
+from lassoflow.arrays import (
+    EPS,
+    Floats,
+    numbered,
+    read_matrix,
+    read_switch,
+    read_vector,
+    read_weights,
+    require_table,
+    sum_of_squares,
+)
+from lassoflow.design import DenseDesign, Design, Passes, SparseDesign, Units
+from lassoflow.streamed import MEMORY_LIMIT, Source, StreamedDesign, as_source, is_source, is_streamed
 
 _SAFE_EXPONENT = 200
 _LARGEST_EXPONENT = 960
@@ -47,9 +58,11 @@ class Problem:
     units: Units
     feature_means: Floats
 
-    def _read(self, X: Any, sample_weight: ArrayLike | None, fit_intercept: bool) -> Any:
-        """Everything but the target; X as a matrix."""
-        matrix, self.feature_names = read_matrix(X)
+    def _read(
+        self, X: Any, sample_weight: ArrayLike | None, fit_intercept: bool, memory_limit: int | None = None
+    ) -> Any:
+        """Everything but the target; X as a matrix, or as the source of one that is read in blocks."""
+        matrix, self.feature_names = _read_streamed(X, memory_limit) or read_matrix(X)
         self.n_samples, self.n_features = matrix.shape
         self.sample_weight = read_weights(sample_weight, self.n_samples)
         self.fit_intercept = read_switch(fit_intercept, "fit_intercept")
@@ -73,9 +86,9 @@ class Problem:
         return f"<{type(self).__name__}: {', '.join(notes)}>"
 
     @property
-    def passes(self) -> int:
-        """Passes over X so far."""
-        return self.design.passes
+    def passes(self) -> Passes:
+        """Passes over X so far; ``passes.bytes`` is what was read of it in all, single columns included."""
+        return Passes(self.design.passes, self.design.bytes_read)
 
     @cached_property
     def lambda_max(self) -> float:
@@ -116,14 +129,18 @@ class LeastSquares(Problem):
 
     Parameters
     ----------
-    X : array of shape (n, d), scipy sparse array, pandas or polars frame
-        The design. Column names of a frame are kept as ``feature_names``.
+    X : array of shape (n, d), scipy sparse array, pandas or polars frame, numpy.memmap, dask array
+        The design. Column names of a frame are kept as ``feature_names``. Mapped files and dask arrays stay where they
+        are, in their own precision, and are read in blocks.
     y : array of shape (n,)
         The response.
     sample_weight : array of shape (n,), optional
         Nonnegative weights, normalised to mean 1; integer weights equal repeated rows.
     fit_intercept : bool, default False
         Whether an unpenalised intercept is fitted (by centring, never by an extra column).
+    memory_limit : int, optional
+        Bytes that may be held of an X that is read in blocks (a mapped file, a dask array, a large array of numbers
+        other than doubles) and of products with it, besides the columns of a working set; 256 MiB by default.
 
     Attributes
     ----------
@@ -134,7 +151,7 @@ class LeastSquares(Problem):
         Weighted column means if an intercept is fitted, else zeros.
     target_mean : float
     passes : int
-        Passes over X so far, the unit of cost.
+        Passes over X so far, the unit of cost; ``passes.bytes`` is what was read of it.
 
     Raises
     ------
@@ -152,8 +169,16 @@ class LeastSquares(Problem):
     <LeastSquares: 2 samples, 2 features>
     """
 
-    def __init__(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, fit_intercept: bool = False) -> None:
-        matrix = self._read(X, sample_weight, fit_intercept)
+    def __init__(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        fit_intercept: bool = False,
+        *,
+        memory_limit: int | None = None,
+    ) -> None:
+        matrix = self._read(X, sample_weight, fit_intercept, memory_limit)
         target = read_vector(y, "y", self.n_samples)
         self._prepare(matrix, 0, self.sample_weight)
         self._set_target(target)
@@ -253,6 +278,17 @@ def _refuse_unequal_scales(design: Design, names: tuple[str, ...]) -> None:
             )
 
 
+def _read_streamed(X: Any, memory_limit: int | None) -> tuple[Source, tuple[str, ...]] | None:
+    """X as the source of a matrix that is read in blocks, and names for its columns, if it is of that kind."""
+    limit = MEMORY_LIMIT if memory_limit is None else int(memory_limit)
+    if limit <= 0:
+        raise ValueError(f"memory_limit must be a number of bytes > 0; got {memory_limit!r}.")
+    if not is_streamed(X):
+        return None
+    require_table(X.shape)
+    return as_source(X, limit), numbered(X.shape[1])
+
+
 def _exponent(values: Floats) -> int:
     """The e with ``2^(e-1) <= max|values| < 2^e``; 0 for zeros."""
     return int(np.frexp(np.abs(values).max(initial=0.0))[1])
@@ -260,6 +296,8 @@ def _exponent(values: Floats) -> int:
 
 def _exponent_beyond(matrix: Any) -> int:
     """The exponent of the matrix's largest entry if that is extreme enough to need scaling, else 0."""
+    if is_source(matrix):
+        return 0
     values = matrix.data if sp.issparse(matrix) else matrix
     squares = sum_of_squares(values)
     if 4.0**-_SAFE_EXPONENT * values.size < squares < 4.0**_SAFE_EXPONENT:
@@ -277,6 +315,8 @@ def _scaled(matrix: Any, exponent: int) -> Any:
 
 
 def _design(matrix: Any, weights: Floats | None, centre: bool) -> Design:
+    if is_source(matrix):
+        return StreamedDesign(matrix, weights, centre)
     return SparseDesign(matrix, weights, centre) if sp.issparse(matrix) else DenseDesign(matrix, weights, centre)
 
 

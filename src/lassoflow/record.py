@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,13 +94,34 @@ class Record:
     def reserve(self, entries: int) -> None:
         """Make room for one more knot of so many entries."""
         times, starts, columns, values = self.log
-        if self.size == times.size:
+        if self.size + 1 >= times.size:
             times, starts = _longer(times, times.size), _longer(starts, times.size)
         missing = int(starts[:, self.size].max()) + entries - columns.shape[1]
         if missing > 0:
             more = max(missing, columns.shape[1])
             columns, values = _longer(columns, more), _longer(values, more)
         self.log = Log(times, starts, columns, values)
+
+    def to_arrays(self) -> dict[str, Any]:
+        """The record as named arrays."""
+        made = int(self.log.starts[:, self.size].max())
+        return {
+            "times": self.log.times[: self.size],
+            "starts": self.log.starts[:, : self.size + 1],
+            "columns": self.log.columns[:, :made],
+            "values": self.log.values[:, :made],
+            "offsets": np.array(self.offsets),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> Record:
+        """The record that :meth:`to_arrays` wrote."""
+        record = cls()
+        record.size, record.offsets = arrays["times"].size, arrays["offsets"].tolist()
+        times, starts = _longer(arrays["times"], _KNOTS), _longer(arrays["starts"], _KNOTS)
+        columns, values = _longer(arrays["columns"], _ENTRIES), _longer(arrays["values"], _ENTRIES)
+        record.log = Log(times, starts, columns, values)
+        return record
 
     def progress(self, problem: Problem, number: int) -> Progress:
         """A knot as a callback is told of it."""

@@ -47,7 +47,7 @@ def rotated(problem: LeastSquares) -> LeastSquares:
     """
     (n, d), design = problem.design.shape, problem.design
     assert isinstance(design, DenseDesign)
-    design.passes += 1
+    design.count()
     triangle = _triangle(design.matrix, problem.target) * np.sqrt((d + 1) / n)  # the loss is per row
     small = copy(problem)
     for cached in ("lambda_max", "largest_single_fit", "deviations"):

@@ -9,7 +9,7 @@ import numpy as np
 from lassoflow.arrays import Ints
 from lassoflow.cone import ConeFit, Face
 from lassoflow.kernels import compiled
-from lassoflow.ordinary import ADVANCED, Columns, Place, walk_on
+from lassoflow.ordinary import ADVANCED, FULL, Columns, Place, walk_on
 from lassoflow.path import Status
 from lassoflow.recession import NoMinimum
 from lassoflow.record import Record
@@ -96,19 +96,21 @@ class Stride:
         self._is_passive[:] = False
         self._is_passive[fit.index] = True
         at = Place(state.dual, state.integral, state.rate, state.impulse, self._is_passive, self._faces)
-        before = record.size
-        record.reserve(state.dual.size)
-        stopped, size, record.size, state.s, state.peak, n_idle = walk_on(
-            self._columns, fit.passive(), at, record.log, self.impulses, self._first - 1,
-            fit.index.size, record.size, state.s, state.peak, state.target_norm, state.coef_noise,
-            state.law == "lasso", self.budget.horizon, min(most, self.budget.max_knots + 1),
-        )  # fmt: skip
-        state.design.passes += record.size - before
-        if record.size > before or stopped == ADVANCED:
+        stopped, before = FULL, record.size
+        while stopped == FULL:
+            record.reserve(2 * state.dual.size)
+            stopped, size, record.size, state.s, state.peak, n_idle = walk_on(
+                self._columns, fit.passive(), at, record.log, self.impulses, self._first - 1,
+                fit.index.size, record.size, state.s, state.peak, state.target_norm, state.coef_noise,
+                state.law == "lasso", self.budget.horizon, min(most, self.budget.max_knots + 1),
+            )  # fmt: skip
+            fit.resize(size)
+        state.design.count(record.size - before)
+        fit.settled = stopped != ADVANCED
+        if record.size > before or not fit.settled:
             record.relabel(before, self.chosen)
             state.idle, state.lingers = [(int(j), sign) for j, sign in self._faces[:n_idle].tolist()], False
-            fit.resize(size, settled=stopped != ADVANCED)
-        return bool(stopped != ADVANCED)
+        return fit.settled
 
 
 def _columns(state: State) -> Columns | None:

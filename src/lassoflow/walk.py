@@ -8,6 +8,7 @@ of any convex loss (docs, section 15).
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike
 from lassoflow.ahead import Walk
 from lassoflow.arrays import read_nonnegative
 from lassoflow.box import Box
+from lassoflow.checkpoint import Checkpoint
 from lassoflow.convex import ConvexProblem, Huber
 from lassoflow.curved_walk import curved_lasso
 from lassoflow.path import Frame, Law, Path, Status
@@ -40,6 +42,7 @@ def lasso_path(
     max_knots: int | None = None,
     callback: Callable[[Progress], object] | None = None,
     rtol: float = 1e-6,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Path:
     """The whole lasso path ``argmin l(x) + sum_j (k_j / s + weight_decay) |x_j|`` over s, exactly.
 
@@ -70,6 +73,9 @@ def lasso_path(
     rtol : float
         Of curved paths: the largest error over the largest coefficient, of columns of unit norm.
 
+    checkpoint : path, optional
+        A file that is written every so many knots and removed at the end; if there is one, the walk goes on from it.
+
     Returns
     -------
     Path
@@ -78,7 +84,7 @@ def lasso_path(
     Raises
     ------
     ValueError
-        On a penalty factor, weight decay, lambda_min or max_knots that makes no sense.
+        On a penalty factor, weight decay, lambda_min or max_knots that makes no sense, or a checkpoint of another walk.
 
     References
     ----------
@@ -99,8 +105,10 @@ def lasso_path(
     _require_problem(problem, "lasso_path")
     box = Box.of(problem, penalty_factor, positive, weight_decay)
     if isinstance(problem, ConvexProblem):
+        if checkpoint is not None:
+            raise ValueError("checkpoint: curved paths, of other losses than squares, are not written to one.")
         return _curved(problem, box, rtol, lambda_min, max_knots, callback)
-    return _walk(problem, box, "lasso", lambda_min, max_knots, callback)
+    return _walk(problem, box, "lasso", lambda_min, max_knots, callback, checkpoint)
 
 
 def limit_flow(
@@ -111,6 +119,7 @@ def limit_flow(
     lambda_min: float = 0.0,
     max_knots: int | None = None,
     callback: Callable[[Progress], object] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Path:
     """The limit of gradient flow on a diagonal linear network as its initialisation vanishes, exactly.
 
@@ -120,7 +129,7 @@ def limit_flow(
 
     Parameters
     ----------
-    problem, penalty_factor, positive, weight_decay, lambda_min, max_knots, callback
+    problem, penalty_factor, positive, weight_decay, lambda_min, max_knots, callback, checkpoint
         As in :func:`lasso_path`. The penalty factors are the growth times of the two sides that a network's initial
         direction turns into (Zhao et al. 2026, Theorem 4.2).
 
@@ -148,7 +157,7 @@ def limit_flow(
     """
     _require_problem(problem, "limit_flow")
     box = Box.of(problem, penalty_factor, positive, weight_decay)
-    return _walk(problem, box, "flow", lambda_min, max_knots, callback)
+    return _walk(problem, box, "flow", lambda_min, max_knots, callback, checkpoint)
 
 
 def beside(walk: Callable[..., Path], flow: Path) -> Path:
@@ -173,6 +182,7 @@ def _walk(
     lambda_min: float,
     max_knots: int | None,
     callback: Callable[[Progress], object] | None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Path:
     horizon = _horizon(problem, lambda_min)
     max_knots = _read_knots(max_knots)
@@ -184,10 +194,11 @@ def _walk(
 
     budget = Budget(horizon, np.inf if max_knots is None else max_knots)
     walked = rotated(problem) if isinstance(problem, LeastSquares) and worthwhile(problem) else problem
-    walk = Walk(walked, working, law, budget, report if callback else None)
+    kept = None if checkpoint is None else Checkpoint(checkpoint, problem, box, law)
+    walk = Walk(walked, working, law, budget, report if callback else None, kept)
     end = walk.run()
     if walked is not problem:
-        problem.design.passes += walked.design.passes
+        problem.design.count(walked.design.passes)
     if end.cause:
         _tell(problem, float(problem.units.time(end.s)), end.cause)
     stop = np.inf if end.status == "complete" else float(problem.units.time(end.s))

@@ -29,7 +29,7 @@ class Verdict(NamedTuple):
     """What a pass over X says of a walk on some columns."""
 
     right: int
-    """How many of its times are right for all columns."""
+    """How many of its times are right for all columns; one more if all are and it may go on for ever."""
     outside: Ints
     """Columns that have left the box at the next one."""
     nearness: Floats
@@ -50,40 +50,57 @@ def check(design: Design, box: Box, noise: Floats, inside: NDArray[np.bool_], ah
         The columns the walk was on.
     ahead : Ahead
     """
-    count, nearness = ahead.times.size, np.zeros(inside.size)
+    nearness = np.zeros(inside.size)
+    vectors = np.vstack([ahead.impulses, ahead.residual]) / design.shape[0]
+    sizes = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     columns, first = [], []
-    for block, products in design.blocks(np.vstack([ahead.impulses, ahead.residual]) / design.shape[0]):
-        part = box.part(block)
-        at, when = _departures(products[:-1], ahead.times, part, noise[block], inside[block])
-        if ahead.is_last:
-            late = _runaways(products[-1], part, noise[block], inside[block])
-            at, when = np.append(at, late), np.append(when, np.full(late.size, count))
-        columns.append(np.arange(inside.size)[block][at])
-        first.append(when)
-        if count:
+    for block, products in design.blocks(vectors):
+        part, slack = box.part(block), noise[block]
+        loose = np.zeros(0) if design.rounding is None else design.rounding[block]
+        maybe = (_may_leave(products, sizes, ahead, part, slack, loose) & ~inside[block]).nonzero()[0]
+        among = np.arange(inside.size)[block][maybe]
+        exact = products[:, maybe] if design.rounding is None else vectors @ design.columns(among)
+        columns.append(among)
+        first.append(_first_outside(exact, ahead, part.part(maybe), slack[maybe]))
+        if ahead.times.size:
             nearness[block] = part.share(products[-2], ahead.times[-1])
     when = np.concatenate(first)
-    right = int(when.min(initial=count))
-    return Verdict(right, np.concatenate(columns)[when == right], nearness)
+    right = int(when.min(initial=ahead.times.size + 1))
+    outside = np.concatenate(columns)[when == right] if right <= ahead.times.size else np.zeros(0, dtype=np.intp)
+    return Verdict(right, outside, nearness)
 
 
-def _departures(dual: Floats, times: Floats, box: Box, noise: Floats, inside: NDArray[np.bool_]) -> tuple[Ints, Ints]:
-    """The columns of a block that leave the box, and the number of the first time at which they are outside."""
-    if not times.size:
-        return np.zeros(0, np.intp), np.zeros(0, np.intp)
-    least = box.decay * times[0]
-    high, low = dual.max(axis=0), dual.min(axis=0)
-    maybe = (((high > box.upper + least) | (low < -box.lower - least)) & ~inside).nonzero()[0]
-    slack = np.multiply.outer(times, box.decay + noise[maybe])
-    out = (dual[:, maybe] > box.upper[maybe] + slack) | (-dual[:, maybe] > box.lower[maybe] + slack)
-    left = out.any(axis=0)
-    return maybe[left], out.argmax(axis=0)[left]
+def _may_leave(
+    products: Floats, sizes: Floats, ahead: Ahead, box: Box, noise: Floats, loose: Floats
+) -> NDArray[np.bool_]:
+    """Whether columns of a block may leave the box, at the times or in the end, by products that may be loose.
+
+    Parameters
+    ----------
+    products : array of shape (k + 1, columns)
+        The dual at the times, and its rate after them.
+    sizes : array of shape (k + 1,)
+        Norms of the vectors they are products with.
+    loose : array of shape (columns,) or (0,)
+        How far products with a vector of unit norm may be off.
+    """
+    dual, rate = products[:-1], products[-1]
+    maybe = np.zeros(rate.size, dtype=bool)
+    if ahead.times.size:
+        margin = box.decay * ahead.times[0] - (loose * sizes[:-1].max() if loose.size else 0.0)
+        maybe |= (dual.max(axis=0) > box.upper + margin) | (-dual.min(axis=0) > box.lower + margin)
+    if ahead.is_last:
+        maybe |= np.abs(rate) + (loose * sizes[-1] if loose.size else 0.0) > noise + box.decay
+    return maybe
 
 
-def _runaways(rate: Floats, box: Box, noise: Floats, inside: NDArray[np.bool_]) -> Ints:
-    """The columns of a block that would leave the box in the end."""
-    moving = (np.abs(rate) - box.decay > noise) & (box.side(rate) < np.inf) & ~inside
-    return moving.nonzero()[0]
+def _first_outside(products: Floats, ahead: Ahead, box: Box, noise: Floats) -> Ints:
+    """For each column the number of the first time outside the box; k if only in the end, k + 1 if never."""
+    dual, rate = products[:-1], products[-1]
+    slack = np.multiply.outer(ahead.times, box.decay + noise)
+    outside = (dual > box.upper + slack) | (-dual > box.lower + slack)
+    runs_away = (np.abs(rate) - box.decay > noise) & (box.side(rate) < np.inf) & ahead.is_last
+    return np.vstack([outside, runs_away, np.ones(rate.size, dtype=bool)]).argmax(axis=0)
 
 
 def nearest(nearness: Floats, must: Ints, count: int) -> Ints:
