@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -110,17 +112,42 @@ def test_of_the_blends_at_the_chosen_penalty_the_largest_within_a_standard_error
     assert found
 
 
-def test_a_smaller_blend_has_to_gain_a_standard_error_of_the_difference():
-    taken = set()
+def test_the_paired_rule_takes_the_largest_blend_that_loses_half_a_standard_error():
+    blends, taken = np.linspace(0.0, 1.0, 51), []
     for seed in range(30):
         X, y = data(seed, n=40, d=30, noise=(0.3, 6.0)[seed % 2])
-        chosen, shrunk = lf.select_by_cv(X, y, "lasso", rule="paired"), lf.select_by_cv(X, y, "lasso", blend=1.0)
-        gain = shrunk.errors(shrunk.lam, 1.0) - chosen.errors(chosen.best.lam, chosen.best.blend)
-        wins = gain.mean() > gain.std(ddof=1) / np.sqrt(5)
-        taken.add(bool(wins))
-        assert chosen.choice == (chosen.best if wins else shrunk.best)
-        assert shrunk.paired == shrunk.best
-    assert taken == {True, False}
+        chosen = lf.select_by_cv(X, y, "lasso", rule="paired")
+        at_best = chosen.errors(chosen.best.lam, chosen.best.blend)
+
+        def margin(place, chosen=chosen, at_best=at_best):  # not negative where the loss is small enough
+            loss = chosen.errors(place.lam, place.blend) - at_best
+            return 0.5 * loss.std(ddof=1) / np.sqrt(5) - loss.mean()
+
+        assert margin(chosen.choice) >= 0
+        assert chosen.best.blend <= chosen.blend
+        floored = [replace(chosen.surface, blends=(blend, 1.0)).least()[0] for blend in blends if blend > chosen.blend]
+        if margin(replace(chosen.surface, blends=(1.0, 1.0)).least()[0]) >= 0:
+            assert chosen.blend == 1.0
+        else:  # just above it the loss is too large
+            above = replace(chosen.surface, blends=(chosen.blend + 1e-9, 1.0)).least()[0]
+            assert margin(above) < 1e-6 * chosen.error
+            assert margin(floored[-1]) < 0
+        taken.append((chosen.best.blend, chosen.blend))
+        assert lf.select_by_cv(X, y, "lasso", blend=1.0, rule="paired").choice == (
+            lf.select_by_cv(X, y, "lasso", blend=1.0).choice
+        )
+    assert any(blend == 1.0 > least for least, blend in taken)
+    assert any(least < blend < 1.0 for least, blend in taken)
+
+
+def test_of_a_single_fold_the_paired_rule_is_the_minimum():
+    X, y = data(3, n=40, d=10)
+    once = ShuffleSplit(1, random_state=0)
+    chosen = lf.select_by_cv(X, y, rule="paired", cv=once)
+    assert chosen.paired is None
+    assert chosen.choice[:3] == lf.select_by_cv(X, y, cv=once).choice[:3]
+    assert str(chosen).startswith("Chosen by the minimum of")
+    assert lf.FlowRegressorCV(cv=once).fit(X, y).selection_.choice[:3] == chosen.choice[:3]
 
 
 def test_a_range_of_its_own_and_its_end():
@@ -236,7 +263,6 @@ def test_what_makes_no_sense_is_refused():
         ({"lambda_min": 1e9}, "lambda_min must be below"),
         ({"lambda_min": -1.0}, "lambda_min must be"),
         ({"rule": "1se", "cv": ShuffleSplit(1, random_state=0)}, "single fold"),
-        ({"rule": "paired", "cv": ShuffleSplit(1, random_state=0)}, "single fold"),
         ({"cv": 2, "sample_weight": np.repeat([0.0, 1.0], 10)}, "cv: fold 1 has no rows of positive weight to hold"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -214,4 +214,5 @@ FIGURE = Figure(
     "Selection study: flow, blend, lasso, relaxed lasso, best subset and forward stepwise over signal-to-noise ratios",
     "Hastie, Tibshirani & Tibshirani 2020, Statistical Science 35(4)",
     run,
+    reports=True,
 )
