@@ -13,6 +13,7 @@ from sklearn.linear_model import LassoCV
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneOut, ShuffleSplit
 
 import lassoflow as lf
+from lassoflow.pieces import penalties_of
 
 LAWS = pytest.mark.parametrize("law", ["lasso", "flow"])
 WALKS = {"lasso": lf.lasso_path, "flow": lf.limit_flow}
@@ -75,6 +76,21 @@ def test_the_joint_choice_is_the_least_of_a_fine_grid(law, seed):
     best = chosen.curve(lam)
     assert (best <= grid.min(axis=1) * (1 + 1e-12)).all()
     np.testing.assert_allclose(best, chosen.curve(lam, chosen.best_blend(lam)), rtol=0, atol=0)
+
+
+def test_the_error_of_a_choice_beside_a_jump_is_that_of_its_coefficients():
+    """Between a blend that is given and a jump the least error may be at the smallest penalty before the jump."""
+    knots = np.random.default_rng(0).uniform(0.0, 4.0, 20_000) ** 3
+    penalties = penalties_of(knots)
+    assert (1.0 / penalties >= knots).all()
+    assert (1.0 / np.nextafter(penalties, np.inf) < knots).all()
+    beside = 0
+    for seed in range(40):
+        X, y = data(seed, n=30, d=15, noise=3.0)
+        chosen = lf.select_by_cv(X, y, blend=0.5)
+        assert explicit_errors(X, y, "flow", [chosen.lam], 0.5).mean() == pytest.approx(chosen.error, rel=1e-8)
+        beside += chosen.lam in chosen.surface.bottoms
+    assert beside > 5
 
 
 def test_the_joint_choice_is_never_worse_than_a_given_blend():

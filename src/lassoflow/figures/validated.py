@@ -1,34 +1,47 @@
-"""Six estimators tuned on a validation set: four along exact paths, without a grid, and two by the number of columns.
+"""Estimators tuned on a validation set: five along exact paths, without a grid, and two by the number of columns.
 
 Along the paths the validation error is known in closed form over all penalties and blends (docs, section 14), so the
-choice is its minimiser. Best subset is by abess (Zhu et al. 2020) and forward stepwise by fastcan, both optional: they
-give supports of 0 to 50 columns, as in Hastie, Tibshirani & Tibshirani (2020), on which least squares is fitted.
+choice is its minimiser, or that of the rule "paired" with the validation rows in ten parts. Best subset is by abess
+(Zhu et al. 2020) and forward stepwise by fastcan, both optional: they give supports of 0 to 50 columns, as in Hastie,
+Tibshirani & Tibshirani (2020), on which least squares is fitted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.util import find_spec
+from typing import NamedTuple
 
 import numpy as np
 
 from lassoflow.arrays import Floats, Ints
-from lassoflow.choice import CVSelection
+from lassoflow.choice import CVSelection, Rule
 from lassoflow.exact_cv import ExactLaw, Recipe
 from lassoflow.figures.simulation import Draw
 from lassoflow.path import Path
 from lassoflow.pieces import Pieces
 
-PATHS: dict[str, tuple[ExactLaw, tuple[float, float]]] = {
-    "limit flow": ("flow", (0.0, 0.0)),
-    "blend": ("flow", (0.0, 1.0)),
-    "lasso": ("lasso", (1.0, 1.0)),
-    "relaxed lasso": ("lasso", (0.0, 1.0)),
+
+class Tuning(NamedTuple):
+    """Which path, which shares of the average to choose from, and by which rule."""
+
+    law: ExactLaw
+    blends: tuple[float, float]
+    rule: Rule
+
+
+PATHS = {
+    "limit flow": Tuning("flow", (0.0, 0.0), "min"),
+    "blend": Tuning("flow", (0.0, 1.0), "min"),
+    "paired blend": Tuning("flow", (0.0, 1.0), "paired"),
+    "lasso": Tuning("lasso", (1.0, 1.0), "min"),
+    "relaxed lasso": Tuning("lasso", (0.0, 1.0), "min"),
 }
-"""Laws and blends to choose from, by method."""
 PACKAGES = {"best subset": ("abess", "fastcan"), "forward stepwise": ("fastcan",)}
 """What the other methods need, each of which is left out if that is not installed."""
 MOST_COLUMNS = 50
+PARTS = 10
+"""Of the validation rows, between which errors are compared by the rule "paired"."""
 
 
 def methods() -> tuple[str, ...]:
@@ -38,13 +51,13 @@ def methods() -> tuple[str, ...]:
     --------
     >>> from lassoflow.figures.validated import methods
     >>> methods()[:4]
-    ('limit flow', 'blend', 'lasso', 'relaxed lasso')
+    ('limit flow', 'blend', 'paired blend', 'lasso')
     """
     return (*PATHS, *(name for name, needed in PACKAGES.items() if all(map(find_spec, needed))))
 
 
 def tune(data: Draw, names: tuple[str, ...]) -> Floats:
-    """Coefficients of each method, with the least validation error it can have: shape (methods, d).
+    """Coefficients of each method, tuned on the validation rows: shape (methods, d).
 
     Parameters
     ----------
@@ -59,6 +72,8 @@ def tune(data: Draw, names: tuple[str, ...]) -> Floats:
     >>> from lassoflow.figures.validated import tune
     >>> data = draw(Cell(Setting("tiny", 50, 6, 2), 2, 0.0, 20.0), np.random.default_rng(0))
     >>> tune(data, ("blend", "lasso")).round(2)
+    array([[0.95, 1.02, 0.  , 0.  , 0.  , 0.  ],
+           [0.95, 1.02, 0.  , 0.1 , 0.02, 0.04]])
     """
     paths = {law: _path(law, data) for law in ("lasso", "flow")}
     return np.stack([_chosen(name, data, paths) for name in names])
@@ -72,17 +87,18 @@ def _path(law: ExactLaw, data: Draw) -> Path:
 
 def _chosen(name: str, data: Draw, paths: dict[str, Path]) -> Floats:
     if name in PATHS:
-        law, blends = PATHS[name]
-        return best_of_path(paths[law], law, blends, data)
+        return best_of_path(paths[PATHS[name].law], PATHS[name], data)
     supports = {"best subset": best_subsets, "forward stepwise": forward_stepwise}[name]
     return best_of_supports(supports(data.X, data.y), data)
 
 
-def best_of_path(path: Path, law: ExactLaw, blends: tuple[float, float], data: Draw) -> Floats:
-    """The coefficients on a path, of all penalties and blends, with the least validation error: shape (d,)."""
-    error = Pieces.of(path, data.X_val, data.y_val)
+def best_of_path(path: Path, tuning: Tuning, data: Draw) -> Floats:
+    """The coefficients on a path, of all penalties and blends, that the rule chooses: shape (d,)."""
+    law, blends, rule = tuning
+    parts = np.array_split(np.arange(data.y_val.size), 1 if rule == "min" else PARTS)
+    errors = [Pieces.of(path, data.X_val[rows], data.y_val[rows]) for rows in parts]
     stop = path.domain[1]
-    chosen = CVSelection.of([error], law, "min", 1.0 / stop, 1.0 / path.knots[0], blends)
+    chosen = CVSelection.of(errors, law, rule, 1.0 / stop, 1.0 / path.knots[0], blends)
     return path.relaxed(chosen.blend)(min(chosen.s, stop), side="right" if chosen.s < stop else "left")
 
 
@@ -132,5 +148,5 @@ def best_subsets(X: Floats, y: Floats) -> list[Ints]:
 
 def _least_squares(X: Floats, y: Floats, support: Ints) -> tuple[Floats, float]:
     """The fit on some columns, and the residual sum of squares."""
-    fit = np.linalg.lstsq(X[:, support], y)[0]
+    fit = np.asarray(np.linalg.lstsq(X[:, support], y)[0], dtype=np.float64)
     return fit, float(np.sum((y - X[:, support] @ fit) ** 2))
