@@ -137,7 +137,7 @@ def polygon_of(path: Path) -> Polygon:
 
 
 def penalties_of(knots: Floats) -> Floats:
-    """The largest penalties for which ``1 / penalty`` is not before the knot: there, and nowhere above, it has jumped."""
+    """The largest penalties whose ``1 / penalty`` is not before the knot: there, not above, a path has jumped."""
     penalties = 1.0 / knots
     while (early := 1.0 / penalties < knots).any():
         penalties = np.where(early, np.nextafter(penalties, 0.0), penalties)

@@ -106,7 +106,7 @@ def best_of_supports(supports: Iterable[Ints], data: Draw) -> Floats:
     """The least-squares fit, on one of some supports or none, with the least validation error: shape (d,)."""
     best, least = np.zeros(data.X.shape[1]), float(data.y_val @ data.y_val)
     for support in supports:
-        fit, _ = _least_squares(data.X, data.y, support)
+        fit = np.linalg.lstsq(data.X[:, support], data.y)[0]
         error = float(np.sum((data.y_val - data.X_val[:, support] @ fit) ** 2))
         if error < least:
             least, best = error, np.zeros_like(best)
@@ -130,23 +130,11 @@ def forward_stepwise(X: Floats, y: Floats) -> list[Ints]:
 def best_subsets(X: Floats, y: Floats) -> list[Ints]:
     """Supports of 1, 2, ... columns with about the least residual sum of squares.
 
-    The search exchanges columns while that helps enough; it is started from forward stepwise's columns and, again, from
-    what it found with one column less. The least is not proven, as it is by mixed-integer programming.
+    The search starts from forward stepwise's columns and exchanges some while that helps enough. The least is not
+    proven, as it is by mixed-integer programming.
     """
     from abess.linear import LinearRegression
 
-    def residual(support: Ints) -> float:
-        return _least_squares(X, y, support)[1]
-
-    found: list[Ints] = []
-    for k, stepwise in enumerate(forward_stepwise(X, y), 1):
-        starts = [stepwise, *found[-1:]]  # in ascending order, without which the package is not safe
-        ends = [LinearRegression(support_size=k, fit_intercept=False, A_init=one).fit(X, y).coef_ for one in starts]
-        found.append(min((np.flatnonzero(end) for end in ends), key=residual))
-    return found
-
-
-def _least_squares(X: Floats, y: Floats, support: Ints) -> tuple[Floats, float]:
-    """The fit on some columns, and the residual sum of squares."""
-    fit = np.asarray(np.linalg.lstsq(X[:, support], y)[0], dtype=np.float64)
-    return fit, float(np.sum((y - X[:, support] @ fit) ** 2))
+    starts = forward_stepwise(X, y)  # in ascending order, without which the package is not safe
+    fits = (LinearRegression(support_size=one.size, fit_intercept=False, A_init=one).fit(X, y) for one in starts)
+    return [np.flatnonzero(fit.coef_) for fit in fits]
