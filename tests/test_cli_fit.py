@@ -33,7 +33,7 @@ def fitted(run, table, *options):
 
 def test_fit_and_predict(run, table):
     text, model = fitted(run, table)
-    assert "Chosen by the minimum of 5-fold cross-validation" in text
+    assert "standard error of the minimum of 5-fold cross-validation" in text
     assert "Written to" in text
     assert {"a", "b", "colour=red"} <= set(model.coef)
     code, out, err = run("predict", table / "m.json", table / "new.csv")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import lassoflow as lf
+from lassoflow.figures import FIGURES
 
 LAYERED = ["--network", "layered", "--directions"]
 
@@ -157,6 +158,19 @@ def test_reproduce_lists_and_writes(run, tmp_path):
     assert (code, err) == (0, "")
     assert text.startswith("Published: ")
     assert "zhao_jumps.png" in files(tmp_path)
+
+
+def test_reproduce_takes_hyphens_and_figures_that_report(run, tmp_path, monkeypatch):
+    seen = []
+
+    def report_and_run(quick, seed, report=None):
+        seen.append(report)
+        return FIGURES["zhao_jumps"].run(quick, seed)
+
+    monkeypatch.setitem(FIGURES, "selection_study", FIGURES["selection_study"]._replace(run=report_and_run))
+    code, _, err = run("reproduce", "selection-study", "--quick", "--out", tmp_path)
+    assert (code, err, seen) == (0, "", [None])  # no bar where there is no terminal
+    assert "selection_study.png" in files(tmp_path)
 
 
 @pytest.mark.parametrize("options", [["--depth", 3], ["--descent"], ["--depth", 3, "--weight-decay", 1.0]])

@@ -28,7 +28,7 @@ EVERY = [
     lf.FlowRegressor(alpha=0.1, loss="huber", delta=2.0),
     lf.FlowRegressorCV(),
     lf.FlowRegressorCV(rule="1se", blend=0.0),
-    lf.FlowRegressorCV(rule="paired"),
+    lf.FlowRegressorCV(rule="min"),
     lf.FlowRegressorIC(),
     lf.FlowRegressorIC("aic", n_bootstrap=5, random_state=0),
     lf.ExactLasso(alpha=0.1),

@@ -22,6 +22,7 @@ NAMES = (
     "berthier_paths", "berthier_monotone", "saddles", "zhao_jumps", "zhao_layers", "depth_ladder", "vaskevicius",
     "layer_rates", "step_size", "l1_rates", "tightness",
     "realistic_scales", "kernel_to_rich", "scalar_roots", "kinds_map", "deep_rates", "error_ratios",
+    "selection_study",
 )  # fmt: skip
 
 
@@ -339,3 +340,18 @@ def test_error_ratios(seed):
         assert 0.99 <= one.numbers[f"last_{depth}"] / one.numbers[f"kappa_{depth}"] <= 1.01
     assert one.numbers["power_2"] == pytest.approx(-2.0, abs=0.02)
     assert one.numbers["power_3"] == pytest.approx(-1.0, abs=0.02)
+
+
+def test_selection_study():
+    """Along sparse supports paths are monotone, so that flow and lasso have the same blends; both leave out more."""
+    one = made("selection_study")
+    table = one.data["metrics"]
+    assert np.unique(table["setting"]).tolist() == ["high-5", "low", "medium"]
+    for snr in np.unique(table["snr"]):
+        of = (table["setting"] == "medium") & (table["snr"] == snr)
+        risk = dict(zip(table["method"][of], table["relative_risk"][of], strict=True))
+        assert risk["blend"] == pytest.approx(risk["relaxed lasso"], rel=0.02)
+    high = (table["setting"] == "medium") & (table["snr"] > 1.0)
+    nonzeros = dict(zip(table["method"][high], table["nonzeros"][high], strict=True))
+    assert nonzeros["blend"] < nonzeros["lasso"]
+    assert one.numbers["blend_minus_relaxed_lasso_above"] == 0

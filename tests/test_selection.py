@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -11,6 +13,7 @@ from sklearn.linear_model import LassoCV
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneOut, ShuffleSplit
 
 import lassoflow as lf
+from lassoflow.pieces import penalties_of
 
 LAWS = pytest.mark.parametrize("law", ["lasso", "flow"])
 WALKS = {"lasso": lf.lasso_path, "flow": lf.limit_flow}
@@ -75,6 +78,21 @@ def test_the_joint_choice_is_the_least_of_a_fine_grid(law, seed):
     np.testing.assert_allclose(best, chosen.curve(lam, chosen.best_blend(lam)), rtol=0, atol=0)
 
 
+def test_the_error_of_a_choice_beside_a_jump_is_that_of_its_coefficients():
+    """Between a blend that is given and a jump the least error may be at the smallest penalty before the jump."""
+    knots = np.random.default_rng(0).uniform(0.0, 4.0, 20_000) ** 3
+    penalties = penalties_of(knots)
+    assert (1.0 / penalties >= knots).all()
+    assert (1.0 / np.nextafter(penalties, np.inf) < knots).all()
+    beside = 0
+    for seed in range(40):
+        X, y = data(seed, n=30, d=15, noise=3.0)
+        chosen = lf.select_by_cv(X, y, blend=0.5)
+        assert explicit_errors(X, y, "flow", [chosen.lam], 0.5).mean() == pytest.approx(chosen.error, rel=1e-8)
+        beside += chosen.lam in chosen.surface.bottoms
+    assert beside > 5
+
+
 def test_the_joint_choice_is_never_worse_than_a_given_blend():
     for seed in range(10):
         X, y = data(seed, n=30, d=15, noise=3.0)
@@ -110,17 +128,42 @@ def test_of_the_blends_at_the_chosen_penalty_the_largest_within_a_standard_error
     assert found
 
 
-def test_a_smaller_blend_has_to_gain_a_standard_error_of_the_difference():
-    taken = set()
+def test_the_paired_rule_takes_the_largest_blend_that_loses_half_a_standard_error():
+    blends, taken = np.linspace(0.0, 1.0, 51), []
     for seed in range(30):
         X, y = data(seed, n=40, d=30, noise=(0.3, 6.0)[seed % 2])
-        chosen, shrunk = lf.select_by_cv(X, y, "lasso", rule="paired"), lf.select_by_cv(X, y, "lasso", blend=1.0)
-        gain = shrunk.errors(shrunk.lam, 1.0) - chosen.errors(chosen.best.lam, chosen.best.blend)
-        wins = gain.mean() > gain.std(ddof=1) / np.sqrt(5)
-        taken.add(bool(wins))
-        assert chosen.choice == (chosen.best if wins else shrunk.best)
-        assert shrunk.paired == shrunk.best
-    assert taken == {True, False}
+        chosen = lf.select_by_cv(X, y, "lasso", rule="paired")
+        at_best = chosen.errors(chosen.best.lam, chosen.best.blend)
+
+        def margin(place, chosen=chosen, at_best=at_best):  # not negative where the loss is small enough
+            loss = chosen.errors(place.lam, place.blend) - at_best
+            return 0.5 * loss.std(ddof=1) / np.sqrt(5) - loss.mean()
+
+        assert margin(chosen.choice) >= 0
+        assert chosen.best.blend <= chosen.blend
+        floored = [replace(chosen.surface, blends=(blend, 1.0)).least()[0] for blend in blends if blend > chosen.blend]
+        if margin(replace(chosen.surface, blends=(1.0, 1.0)).least()[0]) >= 0:
+            assert chosen.blend == 1.0
+        else:  # just above it the loss is too large
+            above = replace(chosen.surface, blends=(chosen.blend + 1e-9, 1.0)).least()[0]
+            assert margin(above) < 1e-6 * chosen.error
+            assert margin(floored[-1]) < 0
+        taken.append((chosen.best.blend, chosen.blend))
+        assert lf.select_by_cv(X, y, "lasso", blend=1.0, rule="paired").choice == (
+            lf.select_by_cv(X, y, "lasso", blend=1.0).choice
+        )
+    assert any(blend == 1.0 > least for least, blend in taken)
+    assert any(least < blend < 1.0 for least, blend in taken)
+
+
+def test_of_a_single_fold_the_paired_rule_is_the_minimum():
+    X, y = data(3, n=40, d=10)
+    once = ShuffleSplit(1, random_state=0)
+    chosen = lf.select_by_cv(X, y, rule="paired", cv=once)
+    assert chosen.paired is None
+    assert chosen.choice[:3] == lf.select_by_cv(X, y, cv=once).choice[:3]
+    assert str(chosen).startswith("Chosen by the minimum of")
+    assert lf.FlowRegressorCV(cv=once).fit(X, y).selection_.choice[:3] == chosen.choice[:3]
 
 
 def test_a_range_of_its_own_and_its_end():
@@ -236,7 +279,6 @@ def test_what_makes_no_sense_is_refused():
         ({"lambda_min": 1e9}, "lambda_min must be below"),
         ({"lambda_min": -1.0}, "lambda_min must be"),
         ({"rule": "1se", "cv": ShuffleSplit(1, random_state=0)}, "single fold"),
-        ({"rule": "paired", "cv": ShuffleSplit(1, random_state=0)}, "single fold"),
         ({"cv": 2, "sample_weight": np.repeat([0.0, 1.0], 10)}, "cv: fold 1 has no rows of positive weight to hold"),
     ]:
         with pytest.raises(ValueError, match=message):

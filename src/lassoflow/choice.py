@@ -18,8 +18,13 @@ Rule = Literal["min", "1se", "paired"]
 _RULES = {
     "min": "the minimum",
     "1se": "the one-standard-error rule",
-    "paired": "the minimum, with a smaller blend only if it gains more than a standard error,",
+    "paired": "the largest blend within half a paired standard error of the minimum",
 }
+
+_MARGIN = 0.5
+"""How many standard errors of its loss a larger blend may lose by the rule "paired" (docs, section 14)."""
+_HALVINGS = 40
+"""Of the interval of blends: to 1e-12 of it."""
 
 
 class Choice(NamedTuple):
@@ -52,8 +57,8 @@ class CVSelection:
     one_se : Choice or None
         The largest penalty, and then blend, whose error is at most a standard error above; None for a single fold.
     paired : Choice or None
-        The least error at the largest blend, unless that of ``best`` is smaller by more than the standard error of the
-        difference, which is taken fold by fold; None for a single fold.
+        The least error at the largest blend that loses at most half a standard error on ``best``, the standard error
+        being that of the loss, fold by fold; None for a single fold.
     lambda_min, lambda_max : float
         The range of the search: the upper end lies just above the first knots of all folds.
     blends : (float, float)
@@ -110,10 +115,10 @@ class CVSelection:
         Raises
         ------
         ValueError
-            If the rule asks for a standard error, and there is a single fold.
+            If the rule is "1se", and there is a single fold. By "paired" it then is ``best``.
         """
-        if rule != "min" and len(folds) < 2:
-            raise ValueError(f'rule must be "min" for a single fold, which has no standard error; got {rule!r}.')
+        if rule == "1se" and len(folds) < 2:
+            raise ValueError('rule must not be "1se" for a single fold, which has no standard error.')
         first = [float(fold.times[1]) for fold in folds if fold.times.size > 1]
         first += [1.0 / lambda_max] if lambda_max else []
         top = penalty_before(min(first)) if first else lambda_min
@@ -129,7 +134,7 @@ class CVSelection:
 
     @property
     def choice(self) -> Choice:
-        """The choice of the rule."""
+        """The choice of the rule; ``best`` if the rule is "paired" and there is a single fold."""
         return {"min": self.best, "1se": self.one_se, "paired": self.paired}[self.rule] or self.best
 
     @property
@@ -199,8 +204,9 @@ class CVSelection:
         joint = self.blends[0] < self.blends[1]
         blends = f" and all blends from {self.blends[0]:g} to {self.blends[1]:g}" if joint else ""
         spread = "" if np.isnan(self.standard_error) else f" ± {self.standard_error:.3g}"
+        rule = self.rule if len(self.folds) > 1 else "min"
         text = (
-            f"Chosen by {_RULES[self.rule]} of {len(self.folds)}-fold cross-validation: "
+            f"Chosen by {_RULES[rule]} of {len(self.folds)}-fold cross-validation: "
             f"lambda = {self.lam:.6g} (s = {self.s:.6g}), blend {self.blend:.3g}; error {self.error:.3g}{spread}. "
             f"Searched exactly over all lambda from {self.lambda_min:.6g} to {self.lambda_max:.6g}{blends}."
         )
@@ -219,11 +225,24 @@ def read_rule(rule: Any) -> None:
 
 
 def _paired(folds: Sequence[Pieces], surface: Surface, best: Choice) -> Choice:
-    """The least error at the largest blend, unless the best one is better by more than the error of the difference."""
-    largest = surface.blends[1]
-    place, _ = replace(surface, blends=(largest, largest)).least()
-    loss = _errors_at(folds, place) - _errors_at(folds, Place(best.lam, best.blend))
-    return best if loss.mean() > _standard_error(loss) else _choice(folds, place)
+    """The least error at the largest blend whose loss on the best choice is within the margin.
+
+    The loss rises with the blend, its standard error need not: where the largest blend of all loses too much, halving
+    finds one that does not, and next to it, to rounding, a larger one that does.
+    """
+    kept, low, high = Place(best.lam, best.blend), best.blend, surface.blends[1]
+    at_best, blend = _errors_at(folds, kept), high
+    for _ in range(_HALVINGS):
+        place, _ = replace(surface, blends=(blend, surface.blends[1])).least()
+        loss = _errors_at(folds, place) - at_best
+        if loss.mean() <= _MARGIN * _standard_error(loss):
+            kept, low = place, blend
+        else:
+            high = blend
+        if low == high:
+            break
+        blend = 0.5 * (low + high)
+    return _choice(folds, kept)
 
 
 def _errors_at(folds: Sequence[Pieces], place: Place) -> Floats:

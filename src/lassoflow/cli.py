@@ -29,7 +29,7 @@ from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
 from lassoflow.convex import Huber, Logistic, Poisson
 from lassoflow.descent import gradient_descent
-from lassoflow.figures import FIGURES
+from lassoflow.figures import FIGURES, Figure, Reproduction
 from lassoflow.flow import gradient_flow
 from lassoflow.jobs import CompareJob, Job, PathJob, TrainJob, writing
 from lassoflow.network import Network
@@ -188,17 +188,28 @@ def _reproduce(
         for key, figure in FIGURES.items():
             print(f"{key:{width}}  {figure.title} ({figure.paper})")
         return
-    if name not in FIGURES:
+    key = name.replace("-", "_")
+    if key not in FIGURES:
         raise ValueError(f"NAME must be one of {', '.join(FIGURES)}; got {name!r}.")
     with writing(out):
-        check_folder(out, [f"{name}.png", f"{name}.txt"])
-    with _waiting(f"computing {name}"):
-        made = FIGURES[name].run(quick, seed)
-        files = made.files(name)
+        check_folder(out, [f"{key}.png", f"{key}.txt"])
+    made = _made(FIGURES[key], quick, seed)
+    with _waiting("drawing"):
+        files = made.files(key)
     with writing(out):
         write_files(out, files)
     print(made.sentence[0].upper() + made.sentence[1:])
     print(f"Written to {out}: {', '.join(files)}")
+
+
+def _made(figure: Figure, quick: bool, seed: int) -> Reproduction:
+    """A figure's numbers; those that take long have a bar, the others a spinner."""
+    what = f"computing {figure.name}"
+    if not figure.reports:
+        with _waiting(what):
+            return figure.run(quick, seed)
+    with _bar(what, 1) as update:
+        return figure.run(quick, seed, update and (lambda share: update(completed=share)))
 
 
 @contextmanager

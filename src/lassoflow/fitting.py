@@ -166,7 +166,8 @@ def _estimator(job: FitJob, y: Any) -> Any:
     if job.select in _CRITERIA:
         return by_criterion(job.select, random_state=job.seed, **intercept)
     folds = KFold(job.folds, shuffle=True, random_state=job.seed)
-    return by_cv(rule="min" if job.select == "cv" else "1se", cv=folds, **intercept)
+    rule: dict[str, Any] = {"rule": "1se"} if job.select == "1se" else {}  # else the estimator's own
+    return by_cv(cv=folds, **rule, **intercept)
 
 
 def _time(select: str) -> float:

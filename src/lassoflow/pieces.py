@@ -137,10 +137,12 @@ def polygon_of(path: Path) -> Polygon:
 
 
 def penalties_of(knots: Floats) -> Floats:
-    """Penalties 1/s rounded so that ``1 / penalty`` is not before the knot: there the path has jumped."""
+    """The largest penalties whose ``1 / penalty`` is not before the knot: there, not above, a path has jumped."""
     penalties = 1.0 / knots
     while (early := 1.0 / penalties < knots).any():
         penalties = np.where(early, np.nextafter(penalties, 0.0), penalties)
+    while (late := 1.0 / (above := np.nextafter(penalties, np.inf)) >= knots).any():
+        penalties = np.where(late, above, penalties)
     return penalties
 
 

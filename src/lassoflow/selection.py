@@ -50,8 +50,9 @@ def select_by_cv(
         if None.
     rule : "min", "1se" or "paired"
         The least error; the most regularised choice within a standard error of it; or the least error at the largest
-        blend, unless a smaller one gains more than the standard error of the difference. That costs little at high
-        signal and, as minima over more choices are noisier, helps at low signal.
+        blend that loses on it at most half the standard error of the loss, fold by fold. Minima over more choices are
+        noisier: "paired" costs little at high signal, and at low signal helps much (docs, section 14). Of a single
+        fold, which has no standard error, it takes the least error, and "1se" is refused.
     cv : int, splitter or iterable of (train, test), optional
         As scikit-learn takes it; 5 folds if None.
     groups : array of shape (n,), optional

@@ -23,6 +23,7 @@ from lassoflow.figures import (
     realistic_scales,
     saddles,
     scalar_roots,
+    selection_study,
     step_size,
     tightness,
     vaskevicius,
@@ -51,6 +52,7 @@ FIGURES: dict[str, Figure] = {
         kinds_map,
         deep_rates,
         error_ratios,
+        selection_study,
     )
 }
 """All figures by name, in the order of the documentation."""

@@ -88,12 +88,16 @@ class Figure(NamedTuple):
         Where it, or the experiment behind it, is published.
     run : callable
         ``run(quick, seed)``: quick takes seconds and shows the same with fewer or smaller cases.
+    reports : bool
+        Whether ``run`` takes a third argument, a function that it calls with the share that is done, from 0 to 1: of
+        figures that take many minutes.
     """
 
     name: str
     title: str
     paper: str
-    run: Callable[[bool, int], Reproduction]
+    run: Callable[..., Reproduction]
+    reports: bool = False
 
 
 def numbered(name: str, values: Floats) -> Table:
