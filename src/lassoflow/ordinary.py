@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lassoflow.arrays import Floats, Ints
-from lassoflow.kernels import compile_kernel
+from lassoflow.kernels import compile_kernel, compile_sums
 
 TURNED, ADVANCED, FULL = 0, 1, 2
 """Where an ordinary walk stops: at a knot whose direction is known and noted, at one it has just come to, or where
@@ -84,6 +84,47 @@ class Log(NamedTuple):
     values: Floats
 
 
+@compile_sums
+def dot(a: Floats, b: Floats) -> float:
+    """The scalar product."""
+    total = 0.0
+    for i in range(a.size):
+        total += a[i] * b[i]
+    return total
+
+
+@compile_sums
+def times(rows: Floats, vector: Floats, out: Floats) -> None:
+    """Put ``rows vector`` into out: as fast as a BLAS of one thread, and the same however many threads there are."""
+    k, n = rows.shape
+    for j in range(0, k - 3, 4):
+        a, b, c, d = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
+        p, q, r, s = 0.0, 0.0, 0.0, 0.0
+        for i in range(n):
+            value = vector[i]
+            p += a[i] * value
+            q += b[i] * value
+            r += c[i] * value
+            s += d[i] * value
+        out[j], out[j + 1], out[j + 2], out[j + 3] = p, q, r, s
+    for j in range(k - k % 4, k):
+        out[j] = dot(rows[j], vector)
+
+
+@compile_sums
+def subtract(weights: Floats, rows: Floats, out: Floats) -> None:
+    """Take ``weights rows`` from out."""
+    k, n = rows.shape
+    for j in range(0, k - 3, 4):
+        a, b, c, d = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
+        p, q, r, s = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
+        for i in range(n):
+            out[i] -= p * a[i] + q * b[i] + r * c[i] + s * d[i]
+    for j in range(k - k % 4, k):
+        for i in range(n):
+            out[i] -= weights[j] * rows[j, i]
+
+
 @compile_kernel
 def back_substitute(R: Floats, m: int, values: Floats) -> None:
     """Solve the triangular system in place."""
@@ -98,28 +139,24 @@ def back_substitute(R: Floats, m: int, values: Floats) -> None:
 @compile_kernel
 def append(fit: Passive, m: int, column: Floats, norm: float) -> bool:
     """Add a column to the factor unless it may depend on the others."""
-    Q = fit.Q[:m]
     if m == column.size:
         return False
-    rest = column.copy()
-    if m > 0:
-        inner = np.dot(Q, column)
-        rest -= np.dot(inner, Q)
-        height = np.sqrt(np.dot(rest, rest))
-        if height < 0.25 * norm:  # "twice is enough" (Giraud et al. 2005)
-            correction = np.dot(Q, rest)
-            rest -= np.dot(correction, Q)
-            inner += correction
-            height = np.sqrt(np.dot(rest, rest))
-        fit.R[m, :m] = inner
-    else:
-        height = norm
+    Q, inner, rest = fit.Q[:m], fit.R[m], column.copy()
+    times(Q, column, inner)
+    subtract(inner, Q, rest)
+    height = np.sqrt(dot(rest, rest))
+    if height < 0.25 * norm:  # "twice is enough" (Giraud et al. 2005)
+        correction = np.empty(m)
+        times(Q, rest, correction)
+        subtract(correction, Q, rest)
+        inner[:m] += correction
+        height = np.sqrt(dot(rest, rest))
     if height <= _INDEPENDENT * norm:
         return False
     rest /= height
     fit.Q[m] = rest
-    fit.R[m, m] = height
-    along = np.dot(rest, fit.residual)
+    inner[m] = height
+    along = dot(rest, fit.residual)
     fit.projection[m] = along
     fit.residual[:] -= along * rest
     return True
@@ -149,13 +186,12 @@ def delete(fit: Passive, m: int, position: int) -> None:
             above, below = first[row], second[row]
             first[row] = c * above + s * below
             second[row] = c * below - s * above
-    if m > 1:  # anew, that no rounding is carried along
-        kept = Q[: m - 1]
-        projection[: m - 1] = np.dot(kept, fit.target)
-        fit.residual[:] = fit.target - np.dot(projection[: m - 1], kept)
-        fit.residual[:] -= np.dot(np.dot(kept, fit.residual), kept)
-    else:
-        fit.residual[:] = fit.target
+    kept, again = Q[: m - 1], np.empty(m - 1)
+    times(kept, fit.target, projection)  # anew, that no rounding is carried along
+    fit.residual[:] = fit.target
+    subtract(projection, kept, fit.residual)
+    times(kept, fit.residual, again)
+    subtract(again, kept, fit.residual)
     for values in (fit.sign, fit.bound, fit.coef, fit.norm):
         for p in range(position, m - 1):
             values[p] = values[p + 1]
@@ -328,7 +364,7 @@ def turn(columns: Columns, fit: Passive, m: int, at: Place, j: int, p: int, nois
     found, m, idle = descend(fit, m, noise, at, idle)
     if not found:
         return False, m, idle
-    np.dot(columns.rows, fit.residual, at.rate)
+    times(columns.rows, fit.residual, at.rate)
     at.rate[:] /= fit.residual.size
     for k in range(idle):
         face = int(at.idle[k, 0])
