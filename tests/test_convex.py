@@ -286,8 +286,6 @@ def test_what_is_for_least_squares_only():
     for refused in (lf.duality_gap, lf.monotone_until):
         with pytest.raises(ValueError, match=r"This path is of a Logistic problem; .* for least squares only"):
             refused(*((path, 1.0) if refused is lf.duality_gap else (path,)))
-    with pytest.raises(TypeError, match="lasso path of Huber's loss has kinks"):
-        lf.lasso_path(problem("huber"))
 
 
 @pytest.mark.parametrize(

@@ -61,10 +61,15 @@ class Box:
         """Whether both sides are the same for every coordinate."""
         return bool(np.array_equal(self.lower, self.upper))
 
+    @cached_property
+    def growth(self) -> Floats:
+        """The rate at which each coordinate's sides grow, shape (d,): the decay."""
+        return np.full(self.upper.size, self.decay)
+
     @property
     def unpenalised(self) -> NDArray[np.bool_]:
         """Where the box has no width at all, shape (d,): the coefficient is free, whatever its dual."""
-        return (self.lower == 0) & (self.upper == 0) & (self.decay == 0)
+        return (self.lower == 0) & (self.upper == 0) & (self.growth == 0)
 
     def side(self, sign: Floats) -> Floats:
         """The side each sign points to, as it is at time 0: upper where positive, else lower; shape (d,)."""

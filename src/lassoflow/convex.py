@@ -16,6 +16,10 @@ from lassoflow.losses import HuberLoss, LogisticLoss, Loss, PoissonLoss
 from lassoflow.problem import Problem
 
 _STEPS = 200
+_FARTHEST = 900
+"""Binary digits by which an outlier may exceed a typical response in working units."""
+OUTLYING = 30.0
+"""Times a typical response from which on one is likely to be an outlier whatever is fitted."""
 
 
 class ConvexProblem(Problem):
@@ -48,12 +52,16 @@ class ConvexProblem(Problem):
         if self.fit_intercept and any(side[seen].all() for side in loss.falls(response)):
             raise ValueError(f"y: {self._one_sided}, and an intercept alone would go to infinity.")
         self.target = self.residual(np.zeros(self.n_features))
-        fit, data = (float(np.linalg.norm(part)) for part in (self.target, self.weights * response))
+        fit, data = (float(np.linalg.norm(part)) for part in (self.target, self.weights * self._within_reach(response)))
         if fit <= 16 * EPS * np.sqrt(self.n_samples) * data:  # a perfect fit but for rounding
             self.target, fit = np.zeros(self.n_samples), 0.0
         self.size = max(fit, data)
 
     _one_sided = "all responses are alike"
+
+    def _within_reach(self, response: Floats) -> Floats:
+        """Responses whose digits matter."""
+        return response
 
     def predictor(self, coef: ArrayLike) -> Floats:
         """Linear predictors ``x_0 + X x`` with the best intercept, in working units.
@@ -253,6 +261,8 @@ class Huber(ConvexProblem):
     array([6.])
     """
 
+    loss_of: HuberLoss
+
     def __init__(
         self,
         X: Any,
@@ -266,6 +276,13 @@ class Huber(ConvexProblem):
         response, self.delta = read_vector(y, "y", self.n_samples), read_nonnegative(delta, "delta")
         if not self.delta:
             raise ValueError("delta must be > 0; got 0.")
-        exponent = int(np.frexp(max(float(np.abs(response).max()), self.delta))[1])
+        size = np.abs(response)
+        exponent = int(np.frexp(float(np.median(size)) + self.delta)[1])
+        exponent = max(exponent, int(np.frexp(float(size.max()))[1]) - _FARTHEST)
         loss = HuberLoss(float(np.ldexp(self.delta, -exponent)))
         self._start(matrix, np.ldexp(response, -exponent), loss, exponent)
+
+    def _within_reach(self, response: Floats) -> Floats:
+        """See :meth:`ConvexProblem._within_reach`: of an outlier only the sign matters."""
+        most = OUTLYING * (self.loss_of.delta + float(np.median(np.abs(response))))
+        return np.clip(response, -most, most)

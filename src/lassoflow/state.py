@@ -49,6 +49,7 @@ class State:
     def __init__(self, problem: Problem, box: Box, law: Law) -> None:
         n, d = problem.design.shape
         self.design, self.box, self.law = problem.design, box, law
+        self.growth, self.grows = box.growth, bool(box.growth.any())
         target = problem.target
         tolerance = 16 * EPS * np.sqrt(max(n, 16))
         self.target_norm = problem.size if isinstance(problem, ConvexProblem) else float(np.sqrt(target @ target))
@@ -60,7 +61,7 @@ class State:
         if isinstance(problem, ConvexProblem):
             self.fit = FaceFit(problem, box.decay, tolerance)
         else:
-            self.fit = ConeFit(problem.design, target, box.decay, tolerance)
+            self.fit = ConeFit(problem.design, target, box.growth, tolerance)
         for j in np.flatnonzero(box.unpenalised).tolist():
             self.fit.enter(j, sign=0.0, bound=0.0)
         self.rate_noise[box.unpenalised] = np.inf  # a box without width has no face to arrive at
@@ -111,7 +112,7 @@ class State:
         then = self.s + wait
         arrivals = (arrive <= wait + 1e-6 * then).nonzero()[0]  # a cheap first sieve; rounding decides what is left
         if arrivals.size > 1 or (arrivals.size and returning.size):
-            late = (arrive[arrivals] - wait) * (np.abs(self.rate[arrivals]) - self.box.decay)
+            late = (arrive[arrivals] - wait) * (np.abs(self.rate[arrivals]) - self.growth[arrivals])
             arrivals = arrivals[late <= self.rate_noise[arrivals] * then]
         return Event(wait, arrivals, returning[leave <= wait] if returning.size else _NONE)
 
@@ -120,9 +121,9 @@ class State:
         box, rate = self.box, self.rate
         speed = np.abs(rate)
         gap = box.side(rate) - np.sign(rate) * self.dual
-        if box.decay:
-            speed -= box.decay
-            gap += box.decay * self.s
+        if self.grows:
+            speed -= self.growth
+            gap += self.growth * self.s
         wait = np.empty(rate.size)
         wait.fill(np.inf)
         np.divide(gap, speed, out=wait, where=speed > self.rate_noise)
@@ -160,7 +161,7 @@ class State:
             self._restore()
         self.idle += [(j, 1.0 if self.rate[j] > 0 else -1.0) for j in event.arrivals.tolist()]
         for j, sign in self.idle:
-            self.dual[j] = sign * ((box.upper if sign > 0 else box.lower)[j] + box.decay * self.s)
+            self.dual[j] = sign * ((box.upper if sign > 0 else box.lower)[j] + self.growth[j] * self.s)
 
     def _is_small(self, step: Floats, s: float) -> bool:
         """Whether a step of the passive z would not show in the path."""
@@ -185,7 +186,7 @@ class State:
         fit, box, s = self.fit, self.box, self.s
         assert isinstance(fit, ConeFit)  # flows have no returns
         side = np.where(fit.sign > 0, box.upper[fit.index], box.lower[fit.index])
-        coef, residual = fit.minimiser(fit.sign * (side / s + box.decay))
+        coef, residual = fit.minimiser(fit.sign * (side / s + self.growth[fit.index]))
         size = s * float(np.abs(coef) @ fit.norm)
         if self.peak <= _FORGET * max(size, s * self.target_norm):
             return
@@ -196,4 +197,4 @@ class State:
 
     def _stays(self, j: int, sign: float) -> bool:
         """Whether an idle face is still touched: the dual does not move inwards, the face does not run away."""
-        return bool(sign * self.rate[j] - self.box.decay >= -self.rate_noise[j])
+        return bool(sign * self.rate[j] - self.growth[j] >= -self.rate_noise[j])

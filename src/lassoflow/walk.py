@@ -19,6 +19,7 @@ from lassoflow.arrays import read_nonnegative
 from lassoflow.box import Box
 from lassoflow.convex import ConvexProblem, Huber
 from lassoflow.curved_walk import curved_lasso
+from lassoflow.outliers import outlier_walk
 from lassoflow.path import Frame, Law, Path, Status
 from lassoflow.problem import LeastSquares, Problem
 from lassoflow.recession import NoMinimum
@@ -47,9 +48,10 @@ def lasso_path(
 
     Parameters
     ----------
-    problem : LeastSquares, Logistic or Poisson
-        n samples, d features. The path of other losses than squares is curved: it is followed to a tolerance, down to
-        0 if the loss has a minimum there, else to 1e-3 lambda_max.
+    problem : LeastSquares, Huber, Logistic or Poisson
+        n samples, d features. Of Huber's loss the path is exact, too, with knots also where a residual crosses delta.
+        That of the last two is curved: it is followed to a tolerance, down to 0 if the loss has a minimum there, else
+        to 1e-3 lambda_max.
     penalty_factor : array of shape (d,) or (2, d), "std" or None
         Factors k of the penalty per coordinate, 1 by default; two rows give the positive and the negative side
         factors of their own. ``inf`` bars a side and 0 leaves it unpenalised; where a coordinate is, the walk starts
@@ -71,7 +73,8 @@ def lasso_path(
     Returns
     -------
     Path
-        ``path(s)`` is the lasso solution at penalty 1/s; ``path.instantaneous()`` its least-squares refit.
+        ``path(s)`` is the lasso solution at penalty 1/s; ``path.instantaneous()`` its least-squares refit, of Huber's
+        loss with the residuals beyond delta left there.
 
     Raises
     ------
@@ -80,7 +83,8 @@ def lasso_path(
 
     References
     ----------
-    Piecewise linearity: Efron, Hastie, Johnstone & Tibshirani (2004). The form used here is derived, see docs.
+    Piecewise linearity: Efron, Hastie, Johnstone & Tibshirani (2004); of Huber's loss Rosset & Zhu (2007). The form
+    used here is derived, see docs, sections 2 and 15.
 
     Examples
     --------
@@ -93,9 +97,14 @@ def lasso_path(
     array([[ 0.        ,  0.        ],
            [ 0.8       ,  0.        ],
            [ 2.66666667, -1.33333333]])
+    >>> robust = lf.Huber([[1.0], [2.0], [3.0]], [1.0, 2.0, 30.0], delta=1.0)
+    >>> lf.lasso_path(robust).knots  # x0 enters; the second residual comes within 1, and leaves again on the other side
+    array([0.5       , 0.54545455, 6.        ])
     """
     _require_problem(problem, "lasso_path")
     box = Box.of(problem, penalty_factor, positive, weight_decay)
+    if isinstance(problem, Huber):
+        return _robust(problem, box, lambda_min, max_knots, callback)
     if isinstance(problem, ConvexProblem):
         return _curved(problem, box, rtol, lambda_min, max_knots, callback)
     return _walk(problem, box, "lasso", lambda_min, max_knots, callback)
@@ -157,8 +166,6 @@ def beside(walk: Callable[..., Path], flow: Path) -> Path:
 
 
 def _require_problem(problem: object, function: str) -> None:
-    if isinstance(problem, Huber) and function == "lasso_path":
-        raise TypeError("The lasso path of Huber's loss has kinks of its own and is not to be had; limit_flow is.")
     if not isinstance(problem, LeastSquares | ConvexProblem):
         kind = type(problem).__name__
         raise TypeError(f"problem must be a LeastSquares; got {kind}. Try {function}(LeastSquares(X, y)).")
@@ -172,10 +179,44 @@ def _walk(
     max_knots: int | None,
     callback: Callable[[Progress], object] | None,
 ) -> Path:
-    horizon = _horizon(problem, lambda_min)
-    max_knots = _read_knots(max_knots)
     working = replace(box, decay=float(problem.units.working_penalty(box.decay)))
     state, record = State(problem, working, law), Record()
+    status, stop = _follow(state, record, problem, lambda_min, max_knots, callback)
+    mean = problem.target_mean if isinstance(problem, LeastSquares) else 0.0
+    frame = Frame(problem.feature_names, problem.feature_means, mean)
+    offset = record.offset(problem, stop) if isinstance(problem, ConvexProblem) else None
+    blend = 1.0 if law == "lasso" else 0.0
+    return Path(record.curve(problem, state.coef_noise, stop), law, problem, box, frame, status, blend, offset=offset)
+
+
+def _robust(
+    problem: Huber,
+    box: Box,
+    lambda_min: float,
+    max_knots: int | None,
+    callback: Callable[[Progress], object] | None,
+) -> Path:
+    """The lasso path of Huber's loss, exactly."""
+
+    def follow(state: State, record: Record) -> tuple[Status, float]:
+        return _follow(state, record, problem, lambda_min, max_knots, callback)
+
+    working = replace(box, decay=float(problem.units.working_penalty(box.decay)))
+    curve, offset, status = outlier_walk(problem, working, follow)
+    frame = Frame(problem.feature_names, problem.feature_means, 0.0)
+    return Path(curve, "lasso", problem, box, frame, status, 1.0, offset=offset)
+
+
+def _follow(
+    state: State,
+    record: Record,
+    problem: Problem,
+    lambda_min: float,
+    max_knots: int | None,
+    callback: Callable[[Progress], object] | None,
+) -> tuple[Status, float]:
+    """Walk to the end, noting every knot: how it ended, and when in the user's units."""
+    horizon, max_knots = _horizon(problem, lambda_min), _read_knots(max_knots)
     status: Status = "complete"
     while True:
         try:
@@ -197,12 +238,7 @@ def _walk(
             status, horizon = "max_knots", state.s + event.wait
             break
         state.advance(event)
-    stop = np.inf if status == "complete" else float(problem.units.time(horizon))
-    mean = problem.target_mean if isinstance(problem, LeastSquares) else 0.0
-    frame = Frame(problem.feature_names, problem.feature_means, mean)
-    offset = record.offset(problem, stop) if isinstance(problem, ConvexProblem) else None
-    blend = 1.0 if law == "lasso" else 0.0
-    return Path(record.curve(problem, state.coef_noise, stop), law, problem, box, frame, status, blend, offset=offset)
+    return status, np.inf if status == "complete" else float(problem.units.time(horizon))
 
 
 def _curved(
