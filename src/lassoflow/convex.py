@@ -118,15 +118,17 @@ class ConvexProblem(Problem):
         rows = eta.reshape(-1, self.n_samples)
         offset = np.zeros(rows.shape[0])
         low, high = self._bracket(rows)
+        rounding = 4 * EPS * np.sqrt(self.n_samples)
         for _ in range(_STEPS):  # Newton's method, or halving where it leaves the bracket
             moved = rows + offset[:, None]
             slope = self.loss_of.slope(moved, self.response) @ self.weights
             low, high = np.where(slope < 0, offset, low), np.where(slope > 0, offset, high)
             bend = self.loss_of.curvature(moved, self.response) @ self.weights
             ahead = offset - np.divide(slope, bend, out=np.full_like(slope, np.inf), where=bend > 0)
-            ahead = np.where((ahead > low) & (ahead < high), ahead, (low + high) / 2)
-            done = (slope == 0) | (np.abs(ahead - offset) <= 1e-15 * (1.0 + np.abs(offset)))
-            offset = np.where(slope == 0, offset, ahead)
+            done = (slope == 0) | (np.abs(ahead - offset) <= rounding * (1.0 + np.abs(offset)))
+            middle = (low + high) / 2
+            done |= (middle == low) | (middle == high)
+            offset = np.where(done, offset, np.where((ahead > low) & (ahead < high), ahead, middle))
             if done.all():
                 break
         return offset.reshape(eta.shape[:-1])
