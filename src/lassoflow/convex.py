@@ -253,7 +253,9 @@ class Huber(ConvexProblem):
 
     Notes
     -----
-    Where no residual is below delta in some direction there are many minimisers; one of them is taken.
+    Where no residual is below delta in some direction there are many minimisers. Gradients, duals and the knots of the
+    limit flow are the same for all of them; its coefficients are one of them, not in general that of the least norm.
+    The lasso path has many at single penalties only, and jumps there from one end of the segment to the other.
 
     Examples
     --------
