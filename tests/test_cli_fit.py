@@ -169,7 +169,8 @@ def test_paths_of_other_losses(run, table, options):
     assert knots["intercept"].notna().all()
 
 
-def test_the_lasso_path_of_huber_is_refused(run, table):
-    code, _, err = run("path", table / "data.csv", "-t", "y", "--loss", "huber", "--ignore", "colour")
-    assert code == 2
-    assert "--loss huber goes with --law flow" in err
+@pytest.mark.parametrize("law", ["lasso", "flow"])
+def test_paths_of_huber(run, table, law):
+    code, out, err = run("path", table / "data.csv", "-t", "y", "--loss", "huber", "--law", law, "--ignore", "colour")
+    assert code == 0, err
+    assert "satisfies its optimality conditions" in out

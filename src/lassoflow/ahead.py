@@ -25,7 +25,7 @@ from lassoflow.problem import Problem
 from lassoflow.recession import NoMinimum
 from lassoflow.record import Record
 from lassoflow.state import Knot, State, rounding
-from lassoflow.stride import Budget, Stop, Stride
+from lassoflow.stride import Budget, Stop, Stride, follow
 from lassoflow.working_set import Ahead, Verdict, check, nearest
 
 SMALL = 2**20
@@ -34,8 +34,6 @@ _FEWEST, _MOST = 16, 128
 """Knots in the first batch and in the largest."""
 _WIDTH, _NARROWEST = 8, 256
 """Columns that are taken along for each knot ahead, and how many at least."""
-_REPORT = 32
-"""Knots between reports where all columns are walked on at once."""
 
 
 class Walk:
@@ -55,7 +53,7 @@ class Walk:
         box: Box,
         law: Law,
         budget: Budget,
-        report: Callable[[int], object] | None = None,
+        report: Callable[[Record, int], object] | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.problem, self.box, self.law, self.budget = problem, box, law, budget
@@ -69,20 +67,11 @@ class Walk:
         """Walk to the end."""
         n, d = self.problem.design.shape
         if n * d <= SMALL and not self._checkpoint:
-            return self._over_all()
+            state = State.at_start(self.problem, self.box, self.law)
+            return follow(state, self.record, self.budget, self._report)
         stop = self._in_batches()
         if self._checkpoint:
             self._checkpoint.remove()
-        return stop
-
-    def _over_all(self) -> Stop:
-        """On all columns at once, which needs no check."""
-        state = State.at_start(self.problem, self.box, self.law)
-        stride, stop = Stride(state, self.record, None, self.budget, 0), None
-        while stop is None:
-            stop = stride.go(self.record.size + _REPORT if self._report else 2**62)
-            state.lingers = True  # at the knot that is noted already
-            self._tell()
         return stop
 
     def _in_batches(self) -> Stop:
@@ -135,7 +124,7 @@ class Walk:
         """Report the knots that were found since."""
         if self._report:
             for number in range(self._reported, self.record.size):
-                self._report(number)
+                self._report(self.record, number)
         self._reported = max(self.record.size, 1)
 
     def _first_columns(self) -> Ints:

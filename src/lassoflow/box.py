@@ -62,10 +62,15 @@ class Box:
         """Whether both sides are the same for every coordinate."""
         return bool(np.array_equal(self.lower, self.upper))
 
+    @cached_property
+    def growth(self) -> Floats:
+        """The rate at which each coordinate's sides grow, shape (d,): the decay."""
+        return np.full(self.upper.size, self.decay)
+
     @property
     def unpenalised(self) -> NDArray[np.bool_]:
         """Where the box has no width at all, shape (d,): the coefficient is free, whatever its dual."""
-        return (self.lower == 0) & (self.upper == 0) & (self.decay == 0)
+        return (self.lower == 0) & (self.upper == 0) & (self.growth == 0)
 
     def side(self, sign: Floats) -> Floats:
         """The side each sign points to, as it is at time 0: upper where positive, else lower; shape (d,)."""
@@ -77,7 +82,7 @@ class Box:
 
     def share(self, dual: Floats, s: float) -> Floats:
         """How far a dual at time s is from 0 to the face it is nearer to: 0 to 1 in the box, shape (d,)."""
-        width = self.side(dual) + self.decay * s
+        width = self.side(dual) + self.growth * s
         return np.divide(np.abs(dual), width, out=np.full(dual.size, np.inf), where=width > 0)
 
     def equals(self, other: Box) -> bool:

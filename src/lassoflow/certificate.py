@@ -21,11 +21,13 @@ from lassoflow.curved import Curved
 from lassoflow.decayed import Decayed
 from lassoflow.dense import Smooth
 from lassoflow.distances import Distance, limit_to_lasso, network_to_limit, observed, times
+from lassoflow.dual_curve import DualCurve
 from lassoflow.mirror import (
     Rate,
     bias,
     conflict,
     defect,
+    dual_defect,
     exponential_rate,
     general_rate,
     log_polyak_lojasiewicz,
@@ -81,6 +83,8 @@ def certify(path: Path, s: ArrayLike | None = None) -> Certificate:
         return _certify_decayed(path, path.curve)
     if isinstance(path.curve, Vanishing):
         return _certify_vanishing(path, path.curve)
+    if isinstance(path.curve, DualCurve):
+        return _certify_dual(path, path.curve)
     if path.law == "network":
         return _certify_network(path)
     if path.law == "descent":
@@ -99,6 +103,23 @@ def certify(path: Path, s: ArrayLike | None = None) -> Certificate:
     monotone = "at every s" if until == np.inf else f"up to s = {min(until, path.domain[1]):.4g}"
     summary = f"{path.name.capitalize()} {obeys} its optimality conditions; it is monotone {monotone}."
     return Certificate(f"Certificate of {path!r}", summary, _UNITS, checks, none, none, none)
+
+
+def _certify_dual(path: Path, curve: DualCurve) -> Certificate:
+    """The flow of a loss that is no square: its equation."""
+    check = _dual_check(path, curve)
+    keeps = "keeps" if check.holds else "VIOLATES"
+    summary = f"{path.name.capitalize()} of {path.network!r} {keeps} its equation in the dual."
+    none = np.zeros(0)
+    units = (
+        "The defect is, over a step, that of the dual times the steepness of the network: of a coefficient, relative."
+    )
+    return Certificate(f"Certificate of {path!r}", summary, units, (check,), none, none, none, path.letter)
+
+
+def _dual_check(path: Path, curve: DualCurve) -> Check:
+    s, values = dual_defect(path)
+    return _worst("defect of theta' = -grad l(x)", values, np.full(s.size, 30 * curve.rtol), s, _SECTION_15)
 
 
 def _certify_network(path: Path) -> Certificate:
@@ -261,7 +282,8 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     with its bound, and their sum. For steps on the weights, and for weight decay at depth 3 and more, only distances
     are reported: from the lasso of the network's box without decay.
 
-    Of other losses than squares the distance is reported as it is observed: no theorem bounds it.
+    Of other losses than squares the distance is reported as it is observed, of the limit flow or a network's: no
+    theorem bounds it.
 
     For the limit flow and networks of depth 2 there are also the two sides of Berthier's (2025) Theorem 2.2, or 3.2
     where coefficients are positive: the gap in the lasso's objective, as a share of the loss at zero, z-down and eta.
@@ -298,10 +320,10 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
     The averaged flow of PowerNetwork(depth=3, scale=1e-09) and the lasso are at most 0.079 % of rms(y) apart,
     at s = 1 (the bound there: 0.14 %).
     """
-    if isinstance(flow.problem, ConvexProblem):
-        return _compare_losses(flow, beside(lasso_path, flow) if lasso is None else lasso, flow.problem)
     if flow.network is not None:
         flow.network.box(len(flow.frame.feature_names))  # or it says why there is none
+    if isinstance(flow.problem, ConvexProblem):
+        return _compare_losses(flow, beside(lasso_path, flow) if lasso is None else lasso, flow.problem)
     lasso = beside(lasso_path, flow) if lasso is None else lasso
     problem = _common_problem(flow, lasso)
     flow, lasso = (replace(path, problem=problem) for path in (flow.instantaneous(), lasso.averaged()))
@@ -355,7 +377,7 @@ def _compare_losses(flow: Path, lasso: Path, problem: ConvexProblem) -> Certific
     value, where = (0.0, None) if worst is None else (float(distance[worst]), float(s[worst]))
     checks = (
         *_law_checks(lasso, _sample(lasso)),
-        *_law_checks(flow, _sample(flow)),
+        *([_dual_check(flow, flow.curve)] if isinstance(flow.curve, DualCurve) else _law_checks(flow, _sample(flow))),
         Check("distance of averaged flow and lasso", value, None, where, None, "observed"),
     )
     words = f"The averaged flow and the lasso of this {type(problem).__name__} problem are at most {100 * value:.2g} % "
@@ -382,6 +404,7 @@ _SECTION_3 = "docs/theory.md, section 3"
 _SECTION_6 = "docs/theory.md, section 6"
 _SECTION_7 = "docs/theory.md, section 7"
 _SECTION_11 = "docs/theory.md, section 11"
+_SECTION_15 = "docs/theory.md, section 15"
 
 
 def _apart(name: str, link: Distance, s: Floats, rounding: Floats, source: str) -> Check:

@@ -76,8 +76,6 @@ def _run(job: Job) -> None:
 def _compute(job: Job, table: Table) -> Result:
     start = time.perf_counter()
     loss = _LOSSES[getattr(job, "loss", "squares")]
-    if loss is Huber and "lasso" in job.laws:
-        raise ValueError("--loss huber goes with --law flow: the lasso path of Huber's loss is not to be had.")
     problem = loss(table.to_frame(), table.y, table.sample_weight, fit_intercept=not job.no_intercept)
     if isinstance(job, CompareJob) and job.trains:
         return _train(job, table, problem, start)

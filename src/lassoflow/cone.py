@@ -1,7 +1,7 @@
 """Least squares over a cone: the direction of every exact path.
 
 A knot of a path hands over *faces*, coordinates whose dual sits on the box, each with the sign its coefficient may
-take, and the coordinates that are free. The direction is ``argmin |y - X d|^2 / (2 n) + decay sum_j sign_j d_j`` over
+take, and the coordinates that are free. The direction is ``argmin |y - X d|^2 / (2 n) + sum_j decay_j sign_j d_j`` over
 ``{sign_j d_j >= 0 on the faces, any d_j on the free, 0 elsewhere}``. Its fitted values are unique however many columns
 tie, so nothing here breaks ties.
 
@@ -167,10 +167,11 @@ class ConeFit:
 
     offset = 0.0
 
-    def __init__(self, design: Design, target: Floats, decay: float, tolerance: float) -> None:
+    def __init__(self, design: Design, target: Floats, decay: float | Floats, tolerance: float) -> None:
         n, d = design.shape
         self._design = design
-        self._decay = decay * n
+        self._decay = np.broadcast_to(np.asarray(decay, dtype=np.float64) * n, d)
+        self._decays = bool(self._decay.any())
         self._noise = tolerance * math.sqrt(target @ target)  # of a fitted value, and of |X_j| times a gradient
         self._factor = Factor(target)
         self._index: Ints = np.zeros(min(n, d), dtype=np.intp)
@@ -275,10 +276,10 @@ class ConeFit:
 
     def _saves(self, face: Face) -> bool:
         """Whether a face in the span of the passive columns is cheaper than they are, read off the costs alone."""
-        if not self._decay:
+        if not self._decays:
             return False
-        change = self.sign * self.null_direction(face)
-        return bool(1.0 + change.sum() < -_DEPENDENT * np.abs(change).sum())
+        change = self._decay[self.index] * self.sign * self.null_direction(face)
+        return bool(self._decay[face[0]] + change.sum() < -_DEPENDENT * np.abs(change).sum())
 
     def null_direction(self, face: Face) -> Floats:
         """How the passive coefficients change per unit of a face in their span, fitted values unchanged."""
@@ -337,11 +338,11 @@ class ConeFit:
         best, steepest, residual = None, self._noise, self.residual
         for face in idle:
             j, sign = face
-            gain = sign * float(self._design.column(j) @ residual) - self._decay
+            gain = sign * float(self._design.column(j) @ residual) - self._decay[j]
             norm = float(self._design.norms[j])
             if gain > steepest * norm and face not in refused:
                 best, steepest = face, gain / norm
         return best
 
     def _linear(self) -> Floats | None:
-        return self._decay * self.sign if self._decay else None
+        return self._decay[self.index] * self.sign if self._decays else None

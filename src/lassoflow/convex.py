@@ -16,6 +16,10 @@ from lassoflow.losses import HuberLoss, LogisticLoss, Loss, PoissonLoss
 from lassoflow.problem import Problem
 
 _STEPS = 200
+_FARTHEST = 900
+"""Binary digits by which an outlier may exceed a typical response in working units."""
+OUTLYING = 30.0
+"""Times a typical response from which on one is likely to be an outlier whatever is fitted."""
 
 
 class ConvexProblem(Problem):
@@ -48,12 +52,16 @@ class ConvexProblem(Problem):
         if self.fit_intercept and any(side[seen].all() for side in loss.falls(response)):
             raise ValueError(f"y: {self._one_sided}, and an intercept alone would go to infinity.")
         self.target = self.residual(np.zeros(self.n_features))
-        fit, data = (float(np.linalg.norm(part)) for part in (self.target, self.weights * response))
+        fit, data = (float(np.linalg.norm(part)) for part in (self.target, self.weights * self._within_reach(response)))
         if fit <= 16 * EPS * np.sqrt(self.n_samples) * data:  # a perfect fit but for rounding
             self.target, fit = np.zeros(self.n_samples), 0.0
         self.size = max(fit, data)
 
     _one_sided = "all responses are alike"
+
+    def _within_reach(self, response: Floats) -> Floats:
+        """Responses whose digits matter."""
+        return response
 
     def predictor(self, coef: ArrayLike) -> Floats:
         """Linear predictors ``x_0 + X x`` with the best intercept, in working units.
@@ -110,15 +118,17 @@ class ConvexProblem(Problem):
         rows = eta.reshape(-1, self.n_samples)
         offset = np.zeros(rows.shape[0])
         low, high = self._bracket(rows)
+        rounding = 4 * EPS * np.sqrt(self.n_samples)
         for _ in range(_STEPS):  # Newton's method, or halving where it leaves the bracket
             moved = rows + offset[:, None]
             slope = self.loss_of.slope(moved, self.response) @ self.weights
             low, high = np.where(slope < 0, offset, low), np.where(slope > 0, offset, high)
             bend = self.loss_of.curvature(moved, self.response) @ self.weights
             ahead = offset - np.divide(slope, bend, out=np.full_like(slope, np.inf), where=bend > 0)
-            ahead = np.where((ahead > low) & (ahead < high), ahead, (low + high) / 2)
-            done = (slope == 0) | (np.abs(ahead - offset) <= 1e-15 * (1.0 + np.abs(offset)))
-            offset = np.where(slope == 0, offset, ahead)
+            done = (slope == 0) | (np.abs(ahead - offset) <= rounding * (1.0 + np.abs(offset)))
+            middle = (low + high) / 2
+            done |= (middle == low) | (middle == high)
+            offset = np.where(done, offset, np.where((ahead > low) & (ahead < high), ahead, middle))
             if done.all():
                 break
         return offset.reshape(eta.shape[:-1])
@@ -243,7 +253,9 @@ class Huber(ConvexProblem):
 
     Notes
     -----
-    Where no residual is below delta in some direction there are many minimisers; one of them is taken.
+    Where no residual is below delta in some direction there are many minimisers. Gradients, duals and the knots of the
+    limit flow are the same for all of them; its coefficients are one of them, not in general that of the least norm.
+    The lasso path has many at single penalties only, and jumps there from one end of the segment to the other.
 
     Examples
     --------
@@ -252,6 +264,8 @@ class Huber(ConvexProblem):
     >>> lf.limit_flow(problem).end.round(6)
     array([6.])
     """
+
+    loss_of: HuberLoss
 
     def __init__(
         self,
@@ -266,6 +280,13 @@ class Huber(ConvexProblem):
         response, self.delta = read_vector(y, "y", self.n_samples), read_nonnegative(delta, "delta")
         if not self.delta:
             raise ValueError("delta must be > 0; got 0.")
-        exponent = int(np.frexp(max(float(np.abs(response).max()), self.delta))[1])
+        size = np.abs(response)
+        exponent = int(np.frexp(float(np.median(size)) + self.delta)[1])
+        exponent = max(exponent, int(np.frexp(float(size.max()))[1]) - _FARTHEST)
         loss = HuberLoss(float(np.ldexp(self.delta, -exponent)))
         self._start(matrix, np.ldexp(response, -exponent), loss, exponent)
+
+    def _within_reach(self, response: Floats) -> Floats:
+        """See :meth:`ConvexProblem._within_reach`: of an outlier only the sign matters."""
+        most = OUTLYING * (self.loss_of.delta + float(np.median(np.abs(response))))
+        return np.clip(response, -most, most)

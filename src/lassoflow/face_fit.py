@@ -197,7 +197,8 @@ class FaceFit:
         def slope(share: float) -> float:
             return decay - float(along @ self._slopes(self._eta + share * along))
 
-        if most == 0.0 or slope(most) <= -_LESS * slope(0.0):
+        allowed = -_LESS * slope(0.0) if most == 1.0 else 0.0  # up to a zero the loss must fall, lest a face cycle
+        if most == 0.0 or slope(most) <= allowed:
             return most
         return float(brentq(slope, 0.0, most, xtol=1e-300, rtol=0.1)) if slope(0.0) < 0.0 else most
 

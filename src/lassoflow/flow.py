@@ -19,6 +19,8 @@ from scipy.optimize import brentq
 
 from lassoflow.arrays import read_nonnegative
 from lassoflow.box import Box
+from lassoflow.convex import ConvexProblem
+from lassoflow.convex_flow import convex_flow
 from lassoflow.curve import Curve, Polygon
 from lassoflow.decay import decayed_flow
 from lassoflow.dense import Smooth
@@ -38,7 +40,7 @@ _UNCERTAIN = (
 
 
 def gradient_flow(
-    problem: LeastSquares,
+    problem: LeastSquares | ConvexProblem,
     network: Network,
     until: float | None = None,
     rtol: float = 1e-6,
@@ -51,13 +53,15 @@ def gradient_flow(
 
     Parameters
     ----------
-    problem : LeastSquares
+    problem : LeastSquares, Logistic, Poisson or Huber
         n samples, d features.
     network : Network
-        With its scale.
+        With its scale; for other losses than squares no :class:`~lassoflow.LayeredNetwork`, and none of depth 3 and
+        more from a scale at which rounding of the dual would hide the coefficients.
     until : float, optional
         The lasso time s at which to stop (``network.lasso_time(t)`` for a training time t; from a scale of 1 on, at
-        depth 2, t itself). By default the flow goes on until it has come to rest; the path then covers all s.
+        depth 2, t itself). By default the flow goes on until it has come to rest; the path then covers all s. A loss
+        without a minimum, such as that of separable classes, asks for it.
     rtol : float
         Relative error of every coefficient above it, a step.
     weight_decay : float
@@ -100,14 +104,25 @@ def gradient_flow(
     array([[ 0.    ,  0.    ],
            [ 1.6   ,  0.    ],
            [ 2.6667, -1.3333]])
+    >>> counts = lf.Poisson([[1.0], [0.0], [-1.0]], [4, 1, 0], fit_intercept=True)
+    >>> flow = lf.gradient_flow(counts, lf.ProductNetwork(log_scale=-1000))
+    >>> flow.end.round(4), lf.limit_flow(counts).end.round(4)
+    (array([1.7238]), array([1.7238]))
     """
     if not isinstance(network, Network):
         raise TypeError(f"network must be a network, such as PowerNetwork(depth=2, scale=1e-6); got {network!r}.")
+    if not isinstance(problem, LeastSquares | ConvexProblem):
+        raise TypeError(f"problem must be a LeastSquares or another problem; got {type(problem).__name__}.")
     decay = read_nonnegative(weight_decay, "weight_decay")
     rtol = read_nonnegative(rtol, "rtol")
     if not 1e-12 <= rtol <= 0.1:
         raise ValueError(f"rtol must lie between 1e-12 and 0.1; got {rtol!r}.")
     level = None if stop_when is None else read_nonnegative(stop_when, "stop_when")
+    if isinstance(problem, ConvexProblem):
+        stop = None if until is None else read_nonnegative(until, "until")
+        told = None if callback is None else (lambda *at: callback(FlowProgress(*at)))
+        path = convex_flow(problem, network, decay, stop, rtol, told)
+        return path if level is None else _cut(path, problem, level)
     if decay and network.depth > 2:
         stop = None if until is None else read_nonnegative(until, "until")
         told = None if callback is None else (lambda *at: callback(FlowProgress(*at)))
@@ -164,7 +179,7 @@ def _limit(problem: LeastSquares, network: Network, box: Box, until: float | Non
     return _path(curve.until(until), "until", problem, network, box)
 
 
-def _cut(path: Path, problem: LeastSquares, level: float) -> Path:
+def _cut(path: Path, problem: LeastSquares | ConvexProblem, level: float) -> Path:
     """The path up to where its loss comes down to a level; all of it if it never does."""
     mesh = np.append(path.mesh, path.domain[1]) if path.domain[1] < np.inf else path.mesh
     losses = np.concatenate([problem.loss(path(part)) for part in np.array_split(mesh, 1 + mesh.size // _BLOCK)])

@@ -23,9 +23,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lassoflow.arrays import Floats
+from lassoflow.arrays import EPS, Floats
+from lassoflow.convex import ConvexProblem
 from lassoflow.decayed import Decayed
 from lassoflow.dense import Smooth
+from lassoflow.dual_curve import DualCurve
 from lassoflow.network import Network
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
@@ -117,6 +119,31 @@ def defect(flow: Path) -> tuple[Floats, Floats]:
     z = flow.integral(mesh)[:, kept]
     gap = np.abs(z[1:] - z[0] - np.cumsum(steps, axis=0)).max(axis=1, initial=0.0)
     return mesh[1:], gap / mesh[1:] / max(np.abs(x).max(initial=0.0), typical_size(flow))
+
+
+def dual_defect(flow: Path) -> tuple[Floats, Floats]:
+    """By how much ``theta' = -grad l(x)`` fails over a step, of losses that are no squares: ends and values, (k,).
+
+    Gradients are those of the coefficients along the step, by Gauss's rule. A defect of the dual times the steepness of
+    the network's branch is a relative one of a coefficient. The flow itself damps it, at rates of at most the trace of
+    the Jacobian: over a step of length h it is divided by 1 + h times that.
+    """
+    problem, curve = flow.require_data("a certificate"), flow.curve
+    if not isinstance(curve, DualCurve) or not isinstance(problem, ConvexProblem) or curve.mesh.size < 2:
+        return np.zeros(0), np.zeros(0)
+    starts = np.concatenate([[0.0], curve.mesh[:-1]])
+    chosen = np.unique(np.linspace(0, starts.size - 1, _MOST).astype(np.intp))
+    low, high = starts[chosen], curve.mesh[chosen]
+    nodes, weights = np.polynomial.legendre.leggauss(6)
+    half = (high - low) / 2
+    at = (low + half)[:, None] + half[:, None] * nodes
+    rates = -problem.gradient(flow.instantaneous()(at.ravel())).reshape(*at.shape, -1)
+    moved = half[:, None] * np.einsum("k,qkd->qd", weights, rates)
+    end = flow.dual(high)
+    off = np.abs(end - flow.dual(low) - moved)
+    near = np.minimum(*curve.branches.gaps(end, np.asarray(problem.units.working_time(high))))
+    off *= curve.branches.steepness(np.maximum(near, EPS))
+    return high, np.asarray(off.max(axis=1) / (1.0 + curve.stiffness(problem, high) * (high - low)))
 
 
 def conflict(flow: Path) -> tuple[Floats, Floats]:

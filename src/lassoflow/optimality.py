@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from lassoflow.arrays import DUST, EPS, Floats
 from lassoflow.box import Box
 from lassoflow.convex import ConvexProblem
+from lassoflow.curved import Curved
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares, Problem
 
@@ -138,7 +139,9 @@ def duality_gap(path: Path, s: ArrayLike) -> Floats:
         return np.zeros(times.shape)
     n, x = problem.n_samples, path.average(flat)
     upper, lower = (np.asarray(problem.units.working_penalty(side)) for side in pressure(path.box, flat))
-    at = _corrected(problem, x, upper, lower) if isinstance(problem, ConvexProblem) else x
+    at = x
+    if isinstance(problem, ConvexProblem) and isinstance(path.curve, Curved):
+        at = _corrected(problem, x, upper, lower)
     residual = problem.residual(at)
     slope = problem.design.rmatvec(residual.T / n).T
     dust = np.maximum(_gradient_rounding(path, flat), DUST)[:, None] * problem.design.norms * math.sqrt(energy) / n

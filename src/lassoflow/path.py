@@ -24,6 +24,7 @@ from lassoflow.curve import Curve, Polygon, Side
 from lassoflow.curved import Curved
 from lassoflow.decayed import Decayed
 from lassoflow.dense import Smooth
+from lassoflow.dual_curve import DualCurve, Sampled
 from lassoflow.layered import network_from_arrays
 from lassoflow.network import Network
 from lassoflow.problem import LeastSquares
@@ -220,7 +221,7 @@ class Path:
         array([  0., -inf])
         """
         flat, shape = self._times(s)
-        if self.blend == 0.0 and isinstance(self.curve, Smooth | Decayed | Vanishing):
+        if self.blend == 0.0 and isinstance(self.curve, Smooth | Decayed | Vanishing | DualCurve):
             return _shaped(self.curve.log_abs(flat), shape)
         with np.errstate(divide="ignore"):
             return np.log(np.abs(self(s, side)))
@@ -255,6 +256,8 @@ class Path:
         problem = self.require_data("the dual")
         if isinstance(problem, LeastSquares) or self.law == "lasso":
             return _shaped(-problem.gradient(self.curve.average(flat, "right")), shape)
+        if isinstance(self.curve, DualCurve):
+            return _shaped(self.curve.dual_rate(problem, flat), shape)
         start = np.concatenate([[0.0], self.knots])
         rates = -problem.gradient(self.curve.slope(start, "right"))
         passed = np.vstack([np.zeros(rates.shape[1]), np.cumsum(np.diff(start)[:, None] * rates[:-1], axis=0)])
@@ -494,6 +497,7 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | Convex
     if network:
         network.branches(len(names))  # it has to fit
     squares = problem if isinstance(problem, LeastSquares) else None
+    losses = problem if isinstance(problem, ConvexProblem) else None
     curve: Curve
     if "stretches" in arrays:
         curve = Smooth.from_arrays(arrays, squares)
@@ -501,6 +505,8 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], problem: LeastSquares | Convex
         curve = Decayed.from_arrays(arrays)
     elif "vanishing" in arrays:
         curve = Vanishing.from_arrays(arrays, len(names), squares)
+    elif "state_rows" in arrays:
+        curve = DualCurve.from_arrays(arrays, losses)
     elif "lambdas" in arrays:
         curve = Curved.from_arrays(arrays, len(names))
     elif "steps" in arrays:
@@ -525,4 +531,6 @@ def _offset_from(arrays: dict[str, NDArray[Any]]) -> Curve | None:
     kept = {name.removeprefix("offset_"): value for name, value in arrays.items() if name.startswith("offset_")}
     if not kept:
         return None
+    if "sampled" in kept:
+        return Sampled.from_arrays(kept)
     return Curved.from_arrays(kept, 1) if "lambdas" in kept else Polygon.from_arrays(kept, 1)

@@ -23,23 +23,23 @@ from lassoflow.arrays import Floats
 from lassoflow.branches import Maps
 from lassoflow.kernels import Gram, coefficients, compile_kernel, compiled, rounding, times_gram
 
-_GAMMA = 0.21193756319429014
+GAMMA = 0.21193756319429014
 _LAST = (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946)
-_A = np.zeros((8, 8))
-_A[1, :1] = 3.0
-_A[2, :2] = 2.849394379747939, 0.45842242204463923
-_A[3, :3] = -6.954028509809101, 2.489845061869568, -10.358996098473584
-_A[4, :4] = 2.8029986275628964, 0.5072464736228206, -0.3988312541770524, -0.04721187230404641
-_A[5, :5] = _LAST
-_A[6, :6] = *_LAST, 1.0
-_A[7, :7] = *_LAST, 1.0, 1.0
-_C = np.zeros((8, 8))
-_C[1, :1] = -14.155112264123755
-_C[2, :2] = -17.97296035885952, -2.859693295451294
-_C[3, :3] = 147.12150275711716, -1.41221402718213, 71.68940251302358
-_C[4, :4] = 165.43517024871676, -0.4592823456491126, 42.90938336958603, -5.961986721573306
-_C[5, :5] = 24.854864614690072, -3.0009227002832186, 47.4931110020768, 5.5814197821558125, -0.6610691825249471
-_C[6, :6] = (
+A = np.zeros((8, 8))
+A[1, :1] = 3.0
+A[2, :2] = 2.849394379747939, 0.45842242204463923
+A[3, :3] = -6.954028509809101, 2.489845061869568, -10.358996098473584
+A[4, :4] = 2.8029986275628964, 0.5072464736228206, -0.3988312541770524, -0.04721187230404641
+A[5, :5] = _LAST
+A[6, :6] = *_LAST, 1.0
+A[7, :7] = *_LAST, 1.0, 1.0
+C = np.zeros((8, 8))
+C[1, :1] = -14.155112264123755
+C[2, :2] = -17.97296035885952, -2.859693295451294
+C[3, :3] = 147.12150275711716, -1.41221402718213, 71.68940251302358
+C[4, :4] = 165.43517024871676, -0.4592823456491126, 42.90938336958603, -5.961986721573306
+C[5, :5] = 24.854864614690072, -3.0009227002832186, 47.4931110020768, 5.5814197821558125, -0.6610691825249471
+C[6, :6] = (
     30.91273214028599,
     -3.1208243349937974,
     77.79954646070892,
@@ -47,7 +47,7 @@ _C[6, :6] = (
     -19.097331116725623,
     -28.087943162872662,
 )
-_C[7, :7] = (
+C[7, :7] = (
     37.80277123390563,
     -3.2571969029072276,
     112.26918849496327,
@@ -56,10 +56,10 @@ _C[7, :7] = (
     -54.66780262877968,
     -9.48861652309627,
 )
-_TIMES = np.array([0.0, 0.6358126895828704, 0.4095798393397535, 0.9769306725060716, 0.4288403609558664, 1.0, 1.0, 1.0])
-_SHIFTS = np.zeros(8)
-_SHIFTS[:5] = 0.21193756319429014, -0.42387512638858027, -0.3384627126235924, 1.8046452872882734, 2.325825639765069
-_H = np.array(
+TIMES = np.array([0.0, 0.6358126895828704, 0.4095798393397535, 0.9769306725060716, 0.4288403609558664, 1.0, 1.0, 1.0])
+SHIFTS = np.zeros(8)
+SHIFTS[:5] = 0.21193756319429014, -0.42387512638858027, -0.3384627126235924, 1.8046452872882734, 2.325825639765069
+H = np.array(
     [
         [25.948786856663858, -2.5579724845846235, 10.433815404888879, -2.3679251022685204,
          0.524948541321073, 1.1241088310450404, 0.4272876194431874, -0.17202221070155493],
@@ -178,7 +178,7 @@ def implicit_step(maps: Maps, gram: Gram, decay: float, r: Floats, now: State, h
     """One step; not a number where it failed."""
     m = now.g.size
     stages, cumulated = np.zeros((8, m)), np.zeros((8, m))
-    system = _system(gram, np.sqrt(now.slope), h * _GAMMA)
+    system = _system(gram, np.sqrt(now.slope), h * GAMMA)
     drift_x = 2.0 * decay * now.far  # how x changes with s alone: the far face moves away at twice the decay
     drift = times_gram(gram, drift_x) if decay > 0.0 else drift_x
     x, rise = now.x, now.rise
@@ -187,21 +187,21 @@ def implicit_step(maps: Maps, gram: Gram, decay: float, r: Floats, now: State, h
         if i > 0:
             at = now.g.copy()
             for j in range(i):
-                at += _A[i, j] * stages[j]
-                correction += _C[i, j] / h * stages[j]
-                z_correction += _C[i, j] / h * cumulated[j]
-            x = coefficients(maps, at, now.width + 2.0 * decay * _TIMES[i] * h, log_cap)[0]
+                at += A[i, j] * stages[j]
+                correction += C[i, j] / h * stages[j]
+                z_correction += C[i, j] / h * cumulated[j]
+            x = coefficients(maps, at, now.width + 2.0 * decay * TIMES[i] * h, log_cap)[0]
             rise = decay - r + times_gram(gram, x)
-        stages[i] = _respond(system, rise + correction + h * _SHIFTS[i] * drift)
-        cumulated[i] = system.a * (x + z_correction + h * _SHIFTS[i] * drift_x - now.slope * stages[i])
+        stages[i] = _respond(system, rise + correction + h * SHIFTS[i] * drift)
+        cumulated[i] = system.a * (x + z_correction + h * SHIFTS[i] * drift_x - now.slope * stages[i])
     g, z = now.g.copy(), now.z.copy()
     for j in range(8):
-        weight = _A[7, j] if j < 5 else 1.0
+        weight = A[7, j] if j < 5 else 1.0
         g += weight * stages[j]
         z += weight * cumulated[j]
     # right-hand sides are sums of terms as large as r and as the corrections; stages far above the step are no excuse
     size = 10.0 * rounding(gram, r, now.x, now.slope * now.g) + 2e-14 / h * np.abs(g - now.g).max()
     noise = np.abs(_respond(system, size * np.where(np.cos(1e3 / h * np.arange(m)) > 0.0, 1.0, -1.0)))
     strained = h * (now.slope * np.abs(stages)).max() > _FAR * np.abs(z - now.z).max()
-    bends = np.dot(_H, stages), np.dot(_H, cumulated)
+    bends = np.dot(H, stages), np.dot(H, cumulated)
     return Step(g, z, stages[7].copy(), noise, cumulated[7].copy(), strained, bends[0], bends[1], np.zeros(0))

@@ -100,6 +100,7 @@ class State:
     def __init__(self, problem: Problem, box: Box, law: Law) -> None:
         n, d = problem.design.shape
         self.design, self.box, self.law = problem.design, box, law
+        self.growth, self.grows = box.growth, bool(box.growth.any())
         self.target_norm, tolerance, self.rate_noise = rounding(problem, box)
         self.coef_noise = tolerance * self.target_norm
         self.s, self.peak, self.lingers = 0.0, 0.0, False
@@ -109,7 +110,7 @@ class State:
         if isinstance(problem, ConvexProblem):
             self.fit = FaceFit(problem, box.decay, tolerance)
         else:
-            self.fit = ConeFit(problem.design, problem.target, box.decay, tolerance)
+            self.fit = ConeFit(problem.design, problem.target, box.growth, tolerance)
         self.idle: list[Face] = []
 
     @classmethod
@@ -162,7 +163,7 @@ class State:
         """Put the dual exactly on faces, but for those without width."""
         for j, sign in faces:
             if sign:
-                self.dual[j] = sign * ((self.box.upper if sign > 0 else self.box.lower)[j] + self.box.decay * self.s)
+                self.dual[j] = sign * ((self.box.upper if sign > 0 else self.box.lower)[j] + self.growth[j] * self.s)
 
     def turn(self) -> None:
         """Find the direction of the present knot and the rate of the dual along it: one pass over X."""
@@ -208,7 +209,7 @@ class State:
         then = self.s + wait
         arrivals = (arrive <= wait + 1e-6 * then).nonzero()[0]  # a cheap first sieve; rounding decides what is left
         if arrivals.size > 1 or (arrivals.size and returning.size):
-            late = (arrive[arrivals] - wait) * (np.abs(self.rate[arrivals]) - self.box.decay)
+            late = (arrive[arrivals] - wait) * (np.abs(self.rate[arrivals]) - self.growth[arrivals])
             arrivals = arrivals[late <= self.rate_noise[arrivals] * then]
         return Event(wait, arrivals, returning[leave <= wait] if returning.size else _NONE)
 
@@ -217,9 +218,9 @@ class State:
         box, rate = self.box, self.rate
         speed = np.abs(rate)
         gap = box.side(rate) - np.sign(rate) * self.dual
-        if box.decay:
-            speed -= box.decay
-            gap += box.decay * self.s
+        if self.grows:
+            speed -= self.growth
+            gap += self.growth * self.s
         wait = np.empty(rate.size)
         wait.fill(np.inf)
         np.divide(gap, speed, out=wait, where=speed > self.rate_noise)
@@ -282,7 +283,7 @@ class State:
         fit, box, s = self.fit, self.box, self.s
         assert isinstance(fit, ConeFit)  # flows have no returns
         side = np.where(fit.sign > 0, box.upper[fit.index], box.lower[fit.index])
-        coef, residual = fit.minimiser(fit.sign * (side / s + box.decay))
+        coef, residual = fit.minimiser(fit.sign * (side / s + self.growth[fit.index]))
         size = s * float(np.abs(coef) @ fit.norm)
         if self.peak <= _FORGET * max(size, s * self.target_norm):
             return
@@ -294,4 +295,4 @@ class State:
 
     def _stays(self, j: int, sign: float) -> bool:
         """Whether an idle face is still touched: the dual does not move inwards, the face does not run away."""
-        return bool(sign * self.rate[j] - self.box.decay >= -self.rate_noise[j])
+        return bool(sign * self.rate[j] - self.growth[j] >= -self.rate_noise[j])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ from lassoflow.state import SIMULTANEOUS, State
 
 _FACES = 16
 """Faces an ordinary knot may leave behind."""
+_REPORT = 32
+"""Knots between reports."""
 
 
 class Budget(NamedTuple):
@@ -113,9 +116,22 @@ class Stride:
         return fit.settled
 
 
+def follow(state: State, record: Record, budget: Budget, report: Callable[[Record, int], object] | None = None) -> Stop:
+    """Walk over all columns of a state to the end, and report every knot."""
+    stride, stop, reported = Stride(state, record, None, budget, 0), None, 1
+    while stop is None:
+        stop = stride.go(record.size + _REPORT if report else 2**62)
+        state.lingers = True  # at the knot that is noted already
+        if report:
+            for number in range(reported, record.size):
+                report(record, number)
+        reported = max(record.size, 1)
+    return stop
+
+
 def _columns(state: State) -> Columns | None:
     """The columns of a state as compiled loops take them, if it is of the kind they walk on."""
     rows, box = state.design.rows, state.box
-    if not compiled or rows is None or box.decay or not isinstance(state.fit, ConeFit):
+    if not compiled or rows is None or box.growth.any() or not isinstance(state.fit, ConeFit):
         return None
     return Columns(rows, state.design.norms, box.upper, box.lower, state.rate_noise)

@@ -8,6 +8,7 @@ of any convex loss (docs, section 15).
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 from collections.abc import Callable
@@ -22,10 +23,11 @@ from lassoflow.box import Box
 from lassoflow.checkpoint import Checkpoint
 from lassoflow.convex import ConvexProblem, Huber
 from lassoflow.curved_walk import curved_lasso
+from lassoflow.outliers import outlier_walk
 from lassoflow.path import Frame, Law, Path, Status
 from lassoflow.problem import LeastSquares, Problem
 from lassoflow.recession import NoMinimum
-from lassoflow.record import Progress
+from lassoflow.record import Progress, Record
 from lassoflow.rotation import rotated, worthwhile
 from lassoflow.stride import Budget
 
@@ -52,9 +54,10 @@ def lasso_path(
 
     Parameters
     ----------
-    problem : LeastSquares, Logistic or Poisson
-        n samples, d features. The path of other losses than squares is curved: it is followed to a tolerance, down to
-        0 if the loss has a minimum there, else to 1e-3 lambda_max.
+    problem : LeastSquares, Huber, Logistic or Poisson
+        n samples, d features. Of Huber's loss the path is exact, too, with knots also where a residual crosses delta.
+        That of the last two is curved: it is followed to a tolerance, down to 0 if the loss has a minimum there, else
+        to 1e-3 lambda_max.
     penalty_factor : array of shape (d,) or (2, d), "std" or None
         Factors k of the penalty per coordinate, 1 by default; two rows give the positive and the negative side
         factors of their own. ``inf`` bars a side and 0 leaves it unpenalised; where a coordinate is, the walk starts
@@ -79,7 +82,8 @@ def lasso_path(
     Returns
     -------
     Path
-        ``path(s)`` is the lasso solution at penalty 1/s; ``path.instantaneous()`` its least-squares refit.
+        ``path(s)`` is the lasso solution at penalty 1/s; ``path.instantaneous()`` its least-squares refit, of Huber's
+        loss with the residuals beyond delta left there.
 
     Raises
     ------
@@ -88,7 +92,8 @@ def lasso_path(
 
     References
     ----------
-    Piecewise linearity: Efron, Hastie, Johnstone & Tibshirani (2004). The form used here is derived, see docs.
+    Piecewise linearity: Efron, Hastie, Johnstone & Tibshirani (2004); of Huber's loss Rosset & Zhu (2007). The form
+    used here is derived, see docs, sections 2 and 15.
 
     Examples
     --------
@@ -101,12 +106,17 @@ def lasso_path(
     array([[ 0.        ,  0.        ],
            [ 0.8       ,  0.        ],
            [ 2.66666667, -1.33333333]])
+    >>> robust = lf.Huber([[1.0], [2.0], [3.0]], [1.0, 2.0, 30.0], delta=1.0)
+    >>> lf.lasso_path(robust).knots  # x0 enters; the second residual comes within 1, and leaves again on the other side
+    array([0.5       , 0.54545455, 6.        ])
     """
     _require_problem(problem, "lasso_path")
     box = Box.of(problem, penalty_factor, positive, weight_decay)
+    if checkpoint is not None and isinstance(problem, ConvexProblem):
+        raise ValueError("checkpoint: the lasso path of other losses than squares is not written to one.")
+    if isinstance(problem, Huber):
+        return _robust(problem, box, lambda_min, max_knots, callback)
     if isinstance(problem, ConvexProblem):
-        if checkpoint is not None:
-            raise ValueError("checkpoint: curved paths, of other losses than squares, are not written to one.")
         return _curved(problem, box, rtol, lambda_min, max_knots, callback)
     return _walk(problem, box, "lasso", lambda_min, max_knots, callback, checkpoint)
 
@@ -168,8 +178,6 @@ def beside(walk: Callable[..., Path], flow: Path) -> Path:
 
 
 def _require_problem(problem: object, function: str) -> None:
-    if isinstance(problem, Huber) and function == "lasso_path":
-        raise TypeError("The lasso path of Huber's loss has kinks of its own and is not to be had; limit_flow is.")
     if not isinstance(problem, LeastSquares | ConvexProblem):
         kind = type(problem).__name__
         raise TypeError(f"problem must be a LeastSquares; got {kind}. Try {function}(LeastSquares(X, y)).")
@@ -184,24 +192,17 @@ def _walk(
     callback: Callable[[Progress], object] | None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> Path:
-    horizon = _horizon(problem, lambda_min)
-    max_knots = _read_knots(max_knots)
     working = replace(box, decay=float(problem.units.working_penalty(box.decay)))
-
-    def report(number: int) -> None:
-        if callback:
-            callback(walk.record.progress(problem, number))
-
-    budget = Budget(horizon, np.inf if max_knots is None else max_knots)
     walked = rotated(problem) if isinstance(problem, LeastSquares) and worthwhile(problem) else problem
     kept = None if checkpoint is None else Checkpoint(checkpoint, problem, box, law)
-    walk = Walk(walked, working, law, budget, report if callback else None, kept)
+    report = functools.partial(_report, callback, problem) if callback else None
+    walk = Walk(walked, working, law, _budget(problem, lambda_min, max_knots), report, kept)
     end = walk.run()
     if walked is not problem:
         problem.design.count(walked.design.passes)
     if end.cause:
         _tell(problem, float(problem.units.time(end.s)), end.cause)
-    stop = np.inf if end.status == "complete" else float(problem.units.time(end.s))
+    stop = float(problem.units.time(end.s))
     mean = problem.target_mean if isinstance(problem, LeastSquares) else 0.0
     frame = Frame(problem.feature_names, problem.feature_means, mean)
     offset = walk.record.offset(problem, stop) if isinstance(problem, ConvexProblem) else None
@@ -209,6 +210,32 @@ def _walk(
     return Path(
         walk.record.curve(problem, walk.noise, stop), law, problem, box, frame, end.status, blend, offset=offset
     )
+
+
+def _robust(
+    problem: Huber,
+    box: Box,
+    lambda_min: float,
+    max_knots: int | None,
+    callback: Callable[[Progress], object] | None,
+) -> Path:
+    """The lasso path of Huber's loss, exactly."""
+    working = replace(box, decay=float(problem.units.working_penalty(box.decay)))
+    report = functools.partial(_report, callback, problem) if callback else None
+    curve, offset, status = outlier_walk(problem, working, _budget(problem, lambda_min, max_knots), report)
+    frame = Frame(problem.feature_names, problem.feature_means, 0.0)
+    return Path(curve, "lasso", problem, box, frame, status, 1.0, offset=offset)
+
+
+def _budget(problem: Problem, lambda_min: float, max_knots: int | None) -> Budget:
+    """How far a walk may go."""
+    knots = _read_knots(max_knots)
+    return Budget(_horizon(problem, lambda_min), np.inf if knots is None else knots)
+
+
+def _report(callback: Callable[[Progress], object], problem: Problem, record: Record, number: int) -> None:
+    """Tell a callback of a knot."""
+    callback(record.progress(problem, number))
 
 
 def _curved(

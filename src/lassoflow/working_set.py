@@ -87,19 +87,19 @@ def _may_leave(
     dual, rate = products[:-1], products[-1]
     maybe = np.zeros(rate.size, dtype=bool)
     if ahead.times.size:
-        margin = box.decay * ahead.times[0] - (loose * sizes[:-1].max() if loose.size else 0.0)
+        margin = box.growth * ahead.times[0] - (loose * sizes[:-1].max() if loose.size else 0.0)
         maybe |= (dual.max(axis=0) > box.upper + margin) | (-dual.min(axis=0) > box.lower + margin)
     if ahead.is_last:
-        maybe |= np.abs(rate) + (loose * sizes[-1] if loose.size else 0.0) > noise + box.decay
+        maybe |= np.abs(rate) + (loose * sizes[-1] if loose.size else 0.0) > noise + box.growth
     return maybe
 
 
 def _first_outside(products: Floats, ahead: Ahead, box: Box, noise: Floats) -> Ints:
     """For each column the number of the first time outside the box; k if only in the end, k + 1 if never."""
     dual, rate = products[:-1], products[-1]
-    slack = np.multiply.outer(ahead.times, box.decay + noise)
+    slack = np.multiply.outer(ahead.times, box.growth + noise)
     outside = (dual > box.upper + slack) | (-dual > box.lower + slack)
-    runs_away = (np.abs(rate) - box.decay > noise) & (box.side(rate) < np.inf) & ahead.is_last
+    runs_away = (np.abs(rate) - box.growth > noise) & (box.side(rate) < np.inf) & ahead.is_last
     return np.vstack([outside, runs_away, np.ones(rate.size, dtype=bool)]).argmax(axis=0)
 
 
