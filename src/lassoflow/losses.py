@@ -36,6 +36,9 @@ class Loss(Protocol):
     def falls(self, y: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Whether f falls for ever as eta rises, and as it sinks."""
 
+    def kinks(self, eta: Floats, y: Floats) -> Floats:
+        """How far predictors are beyond where the curvature jumps, shape (jumps, n)."""
+
 
 @dataclass(frozen=True)
 class LogisticLoss:
@@ -65,6 +68,10 @@ class LogisticLoss:
         """See :meth:`Loss.conjugate`: minus the entropy of the probability ``y + slope``."""
         share = np.abs(slope)
         return np.asarray(xlogy(share, share) + xlog1py(1.0 - share, -share))
+
+    def kinks(self, eta: Floats, y: Floats) -> Floats:
+        """See :meth:`Loss.kinks`: there are none."""
+        return np.zeros((0, *eta.shape))
 
     def falls(self, y: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """See :meth:`Loss.falls`."""
@@ -100,6 +107,10 @@ class PoissonLoss:
         """See :meth:`Loss.conjugate`."""
         mean = np.maximum(y + slope, 0.0)
         return np.asarray(xlogy(mean, mean) - xlogy(y, y) - slope)
+
+    def kinks(self, eta: Floats, y: Floats) -> Floats:
+        """See :meth:`Loss.kinks`: there are none."""
+        return np.zeros((0, *eta.shape))
 
     def falls(self, y: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """See :meth:`Loss.falls`."""
@@ -137,6 +148,10 @@ class HuberLoss:
     def conjugate(self, slope: Floats, y: Floats) -> Floats:
         """See :meth:`Loss.conjugate`."""
         return slope * (y + slope / 2)
+
+    def kinks(self, eta: Floats, y: Floats) -> Floats:
+        """See :meth:`Loss.kinks`."""
+        return np.stack([eta - y - self.delta, eta - y + self.delta])
 
     def falls(self, y: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """See :meth:`Loss.falls`."""
