@@ -13,12 +13,26 @@ from scipy.optimize import linprog, nnls
 from sklearn.linear_model import lars_path
 
 import lassoflow as lf
+from lassoflow import ahead, stride
 from lassoflow.optimality import kkt_rounding
 from oracles import cases, compare, data, families, kkt, knots, rational
 
 SOLVERS = {"lasso": lf.lasso_path, "flow": lf.limit_flow}
 ORACLES = {"lasso": rational.lasso_path, "flow": rational.limit_flow}
 BOTH = pytest.mark.parametrize("law", SOLVERS)
+
+
+@pytest.fixture(params=["as it comes", "in small batches", "without compiled loops"])
+def engine(request, monkeypatch):
+    """The ways a walk may go, which must not matter: batches so small that most of them are violated, no numba."""
+    if request.param == "in small batches":
+        for name, value in {"SMALL": 0, "_FEWEST": 2, "_MOST": 8, "_WIDTH": 1, "_NARROWEST": 1}.items():
+            monkeypatch.setattr(ahead, name, value)
+    if request.param == "without compiled loops":
+        monkeypatch.setattr(stride, "compiled", False)
+
+
+ANY_ENGINE = pytest.mark.usefixtures("engine")
 
 
 def gaussian(n, d, seed=0):
@@ -71,6 +85,7 @@ def backward_error(X, y, path):
 # -- laws ---------------------------------------------------------------------------------------------------------
 
 
+@ANY_ENGINE
 @BOTH
 @pytest.mark.parametrize("name", data.NAMES)
 def test_law_holds_on_data(name, law):
@@ -80,6 +95,7 @@ def test_law_holds_on_data(name, law):
     assert law_violation(X, y, path, times_of(path, count=20)) <= 1e-10
 
 
+@ANY_ENGINE
 @BOTH
 @pytest.mark.parametrize("name", data.NAMES)
 def test_law_holds_in_a_positive_and_asymmetric_box(name, law):
@@ -90,6 +106,7 @@ def test_law_holds_in_a_positive_and_asymmetric_box(name, law):
     assert law_violation(X, y, path, times_of(path, count=20), upper, lower) <= 1e-10
 
 
+@ANY_ENGINE
 @pytest.mark.parametrize("name", data.NAMES)
 def test_flow_is_sign_constrained_least_squares_on_the_boundary(name):
     X, y = data.load(name)
@@ -163,6 +180,7 @@ def test_zero_before_lambda_max(law):
     assert path(1.001 * path.knots[0]).any()
 
 
+@ANY_ENGINE
 @BOTH
 @pytest.mark.parametrize("shape", [(10, 1), (30, 6), (50, 49), (200, 20)])
 def test_end_is_least_squares(law, shape):
@@ -191,6 +209,7 @@ def test_end_with_barred_sides_is_sign_constrained_least_squares(law):
         np.testing.assert_allclose(end, halves[:6] - halves[6:], rtol=1e-10, atol=1e-11)
 
 
+@ANY_ENGINE
 @BOTH
 def test_end_is_a_min_l1_interpolator(law):
     for seed in range(30):
@@ -222,6 +241,7 @@ def assert_same_path(path, expected, X, time=1.0, coef=1.0):
         np.testing.assert_allclose(view(s * time) / coef @ X.T, other(s) @ X.T, rtol=1e-9, atol=1e-10)
 
 
+@ANY_ENGINE
 @BOTH
 @pytest.mark.parametrize("scale", SCALES)
 def test_scaling_y(law, scale):
@@ -242,6 +262,7 @@ def test_scaling_X(law, scale):
             assert_same_path(path, expected, X, time=1 / scale, coef=1 / scale)
 
 
+@ANY_ENGINE
 @BOTH
 def test_permuting_and_flipping_columns(law):
     rng = np.random.default_rng(2)
@@ -308,6 +329,7 @@ INTEGER_DESIGNS = {
 }
 
 
+@ANY_ENGINE
 @BOTH
 @pytest.mark.parametrize("name", INTEGER_DESIGNS)
 def test_integer_designs(name, law):
@@ -324,6 +346,7 @@ def test_integer_designs(name, law):
     assert not wrong
 
 
+@ANY_ENGINE
 @BOTH
 @pytest.mark.parametrize("family", families.FAMILIES)
 def test_degenerate_families_with_every_option(family, law):
@@ -399,6 +422,7 @@ def nearly_dependent(seed, factors):
     return X, y, sides, rng.choice([0.0, 0.02, 0.1])
 
 
+@ANY_ENGINE
 @BOTH
 @pytest.mark.parametrize(
     ("factors", "seeds"),
@@ -500,6 +524,7 @@ def test_constant_column_stays_out_of_a_model_with_intercept(law, constant):
     np.testing.assert_allclose(np.delete(path.average(s), 2, axis=1), expected.average(s), rtol=0, atol=1e-12)
 
 
+@ANY_ENGINE
 @BOTH
 @pytest.mark.parametrize("distance", [1e-4, 1e-8, 1e-10, 1e-12, 1e-13, 1e-14, 1e-15, 1e-16, 0.0])
 @pytest.mark.parametrize("seed", range(5))
@@ -545,6 +570,7 @@ def test_degenerate_designs_are_exact(X, y, factor, decay, law):
 # -- budgets ------------------------------------------------------------------------------------------------------
 
 
+@ANY_ENGINE
 @BOTH
 @pytest.mark.parametrize("budget", [1, 7])
 def test_budget_of_knots_ends_in_a_usable_path(law, budget):
@@ -587,6 +613,7 @@ def test_lambda_min_stops_the_path_there(law):
         np.testing.assert_allclose(path.at(lam=lambda_min), full.at(lam=lambda_min), rtol=0, atol=1e-13)
 
 
+@ANY_ENGINE
 @BOTH
 def test_callback_hears_of_every_knot(law):
     X, y = gaussian(20, 30)
@@ -645,6 +672,7 @@ def test_times_beyond_floating_point_are_refused(law, scales):
         SOLVERS[law](lf.LeastSquares(X * scales[0], y * scales[1]))
 
 
+@ANY_ENGINE
 @BOTH
 def test_columns_of_very_different_scale(law):
     X, y = gaussian(20, 8)

@@ -65,8 +65,10 @@ class Walk:
 
     def run(self) -> Stop:
         """Walk to the end."""
-        n, d = self.problem.design.shape
-        if n * d <= SMALL and not self._checkpoint:
+        design = self.problem.design
+        n, d = design.shape
+        is_at_hand = n * d <= SMALL and design.rounding is None
+        if is_at_hand and not self._checkpoint:
             state = State.at_start(self.problem, self.box, self.law)
             return follow(state, self.record, self.budget, self._report)
         stop = self._in_batches()
