@@ -26,7 +26,7 @@ BOTH = pytest.mark.parametrize("law", SOLVERS)
 def engine(request, monkeypatch):
     """The ways a walk may go, which must not matter: batches so small that most of them are violated, no numba."""
     if request.param == "in small batches":
-        for name, value in {"SMALL": 0, "_FEWEST": 2, "_MOST": 8, "_WIDTH": 1, "_NARROWEST": 1}.items():
+        for name, value in {"SMALL": 0, "_FEWEST": 2, "_MOST": 8, "_WIDTH": 1, "_WIDEST": 1, "_NARROWEST": 1}.items():
             monkeypatch.setattr(ahead, name, value)
     if request.param == "without compiled loops":
         monkeypatch.setattr(stride, "compiled", False)

@@ -32,8 +32,8 @@ SMALL = 2**20
 """Entries of X up to which all columns are walked on at once."""
 _FEWEST, _MOST = 16, 128
 """Knots in the first batch and in the largest."""
-_WIDTH, _NARROWEST = 8, 256
-"""Columns that are taken along for each knot ahead, and how many at least."""
+_WIDTH, _WIDEST, _NARROWEST = 3, 24, 192
+"""Columns that are taken along for each knot ahead: at first, at most, and how many at least in all."""
 
 
 class Walk:
@@ -61,7 +61,7 @@ class Walk:
         self._checkpoint = checkpoint
         norm, tolerance, self._rate_noise = rounding(problem, box)
         self.noise = tolerance * norm
-        self._knots = _FEWEST
+        self._knots, self._width = _FEWEST, _WIDTH
 
     def run(self) -> Stop:
         """Walk to the end."""
@@ -89,10 +89,10 @@ class Walk:
                 return _of_all(stop, chosen)
             knot, factor = self._keep(stride, chosen, first, verdict)
             self._tell()
-            count = max(_NARROWEST, knot.passive.size + _WIDTH * self._knots)
+            count = max(_NARROWEST, knot.passive.size + self._width * self._knots)
             chosen = nearest(verdict.nearness, np.union1d(knot.columns(), verdict.outside), count)
             if self._checkpoint:
-                self._checkpoint.write(Batch(knot, chosen, self._knots, self.record))
+                self._checkpoint.write(Batch(knot, chosen, self._knots, self._width, self.record))
                 factor = None  # is not written, and made anew would be rounded otherwise
             state = self._state(chosen, knot, factor)
 
@@ -102,7 +102,8 @@ class Walk:
         if batch is None:
             chosen = self._first_columns()
             return chosen, self._state(chosen)
-        self._knots, self.record, self._reported = batch.knots, batch.record, max(batch.record.size, 1)
+        self._knots, self._width = batch.knots, batch.width
+        self.record, self._reported = batch.record, max(batch.record.size, 1)
         return batch.chosen, self._state(batch.chosen, batch.knot)
 
     def _check(self, stride: Stride, stop: Stop | None, count: int) -> Verdict:
@@ -119,7 +120,7 @@ class Walk:
         right = min(verdict.right, self.record.size - first)
         knot = self._knot(stride, first - 1 + right, stride.impulses[right].copy())
         self.record.cut(first + right)
-        self._knots = max(_FEWEST, right)
+        self._knots, self._width = max(_FEWEST, right), min(2 * self._width, _WIDEST)
         return knot, None
 
     def _tell(self) -> None:
@@ -138,7 +139,7 @@ class Walk:
         except NoMinimum:
             return must
         rate = self.problem.design.rmatvec(state.fit.residual)
-        return nearest(self.box.share(rate, 0.0), must, max(_NARROWEST, must.size + _WIDTH * self._knots))
+        return nearest(self.box.share(rate, 0.0), must, max(_NARROWEST, must.size + self._width * self._knots))
 
     def _state(self, chosen: Ints, knot: Knot | None = None, factor: Factor | None = None) -> State:
         """The state of a walk on some columns, at the start or at a knot."""

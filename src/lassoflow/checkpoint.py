@@ -32,6 +32,8 @@ class Batch(NamedTuple):
     """The columns it is to walk on."""
     knots: int
     """How many knots it is to walk."""
+    width: int
+    """How many columns are taken along for each of them."""
     record: Record
 
 
@@ -53,7 +55,13 @@ class Checkpoint:
         knot = batch.knot._asdict()
         knot["idle"] = np.array(batch.knot.idle, dtype=np.float64).reshape(-1, 2)
         arrays = {f"knot_{name}": value for name, value in knot.items()}
-        arrays |= {"format": _FORMAT, "digest": self._digest, "chosen": batch.chosen, "knots": batch.knots}
+        arrays |= {
+            "format": _FORMAT,
+            "digest": self._digest,
+            "chosen": batch.chosen,
+            "knots": batch.knots,
+            "width": batch.width,
+        }
         with replacing(self.file) as stream:
             np.savez(stream, allow_pickle=False, **arrays, **batch.record.to_arrays())
 
@@ -73,7 +81,7 @@ class Checkpoint:
         parts: dict[str, Any] = {name: arrays[f"knot_{name}"] for name in Knot._fields}
         idle = tuple((int(j), float(sign)) for j, sign in parts["idle"])
         knot = Knot(**(parts | {"s": float(parts["s"]), "peak": float(parts["peak"]), "idle": idle}))
-        return Batch(knot, arrays["chosen"], int(arrays["knots"]), Record.from_arrays(arrays))
+        return Batch(knot, arrays["chosen"], int(arrays["knots"]), int(arrays["width"]), Record.from_arrays(arrays))
 
     def remove(self) -> None:
         """Remove the file: the walk has come to its end."""
