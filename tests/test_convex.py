@@ -14,6 +14,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 import lassoflow as lf
+from lassoflow.recession import recession_columns
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((40, 8))
@@ -325,3 +326,15 @@ def test_classes_of_strings_and_frames():
     data = lf.Logistic(table[["a", "b"]], table["kind"], fit_intercept=True)
     assert data.classes.tolist() == ["no", "yes"]
     assert data.feature_names == ("a", "b")
+
+
+def test_more_independent_columns_than_rows_always_separate():
+    """Then any predictors can be had: that there is no minimum needs no linear program of thousands of columns."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 3000))
+    every, free = np.arange(3000), np.zeros(3000)
+    for intercept in (False, True):
+        for kind, y in ((lf.Logistic, rng.random(60) < 0.5), (lf.Poisson, rng.poisson(1.0, 60))):
+            assert recession_columns(kind(X, y, fit_intercept=intercept), every, free).size > 60
+    twice = lf.Logistic(np.vstack([X[:20, :90], X[:20, :90]]), np.arange(40) < 20)  # each row once of either class
+    assert recession_columns(twice, np.arange(90), np.zeros(90)) is None

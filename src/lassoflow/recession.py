@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
+import scipy.linalg as sla
 from scipy.optimize import linprog
 
 from lassoflow.arrays import Floats, Ints
@@ -46,6 +49,10 @@ def recession_columns(problem: ConvexProblem, index: Ints, signs: Floats) -> Int
     ways = [(0.0 if sign > 0 else None, 0.0 if sign < 0 else None) for sign in signs]
     if problem.fit_intercept:
         columns, ways = np.column_stack([columns, np.ones(n)]), [*ways, (None, None)]
+    if not signs.any() and n <= columns.shape[1]:
+        moved = _onto(columns, rising.astype(np.float64) - sinking)
+        if moved is not None:
+            return index[moved[: index.size] > _MOVES * moved.max()]
     moves = [
         (0.0, 1.0) if up else (-1.0, 0.0) if down else (0.0, 0.0) for up, down in zip(rising, sinking, strict=True)
     ]
@@ -55,3 +62,15 @@ def recession_columns(problem: ConvexProblem, index: Ints, signs: Floats) -> Int
         return None
     size = np.abs(result.x[: index.size])
     return index[size > _MOVES * size.max(initial=0.0)]
+
+
+def _onto(columns: Floats, goal: Floats) -> Floats | None:
+    """The sizes of coefficients that move predictors just so, if there are any; with independent rows there are."""
+    gram = columns @ columns.T
+    try:
+        with warnings.catch_warnings(action="error", category=sla.LinAlgWarning):
+            coef = columns.T @ sla.solve(gram, goal, assume_a="pos", check_finite=False)
+    except (sla.LinAlgError, sla.LinAlgWarning):
+        return None
+    missed = np.abs(columns @ coef - goal).max()
+    return np.abs(coef) if missed <= _FALLS else None
