@@ -170,7 +170,7 @@ class ConeFit:
     def __init__(self, design: Design, target: Floats, decay: float | Floats, tolerance: float) -> None:
         n, d = design.shape
         self._design = design
-        self._decay = np.broadcast_to(np.asarray(decay, dtype=np.float64) * n, d)
+        self._decay = np.zeros(d) + np.multiply(decay, n)
         self._decays = bool(self._decay.any())
         self._noise = tolerance * math.sqrt(target @ target)  # of a fitted value, and of |X_j| times a gradient
         self._factor = Factor(target)
