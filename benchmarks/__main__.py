@@ -9,12 +9,13 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import bounds, ends, flows, speed, wrong
+from benchmarks import bounds, ends, flows, large, speed, wrong
 from benchmarks.table import machine
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PARTS: dict[str, tuple[str, int, int, Callable[[int], str]]] = {
     "speed": ("Speed", 15, 51, speed.run),
+    "large": ("Large problems", 3, 7, large.run),
     "wrong": ("Inputs on which today's solvers go wrong", 500, 2000, wrong.run),
     "flows": ("Gradient flow", 3, 11, flows.run),
     "ends": ("Where training ends", 5, 21, ends.run),
