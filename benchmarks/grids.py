@@ -47,6 +47,10 @@ class Reached(NamedTuple):
     tolerance: float
     gap: float
 
+    def cells(self, wanted: float) -> list[str]:
+        """Both numbers, and whether it was good enough."""
+        return [f"{self.tolerance:.0e}", f"{self.gap:.0e}" + " (missed)" * (self.gap > wanted)]
+
 
 def penalties(data: Data, last: float) -> Floats:
     """The grid: from lambda_max down, in geometric steps."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +9,11 @@ from pathlib import Path
 import numpy as np
 
 import lassoflow as lf
+from benchmarks.kkt import Floats
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+TOLD = _STATUS.exists() and _RESET.exists()
+"""Whether the system tells a process its peak of memory, as Linux does; ``ru_maxrss`` begins at the parent's."""
 
 
 def measured(n: int, d: int, knots: int) -> int:
@@ -28,35 +30,18 @@ def main(n: int, d: int, knots: int) -> None:
     rng.standard_normal(out=X.T)
     y = X[:, :10].sum(axis=1) + rng.standard_normal(n)
     _walk(rng.standard_normal((200, 8000)), rng.standard_normal(200), 30)  # what is imported and compiled stays
-    before = resident()
+    _RESET.write_text("5")  # the peak begins anew
+    before = field("VmRSS")
     _walk(X, y, knots)
-    print(peak() - before)
+    print(field("VmHWM") - before)
 
 
-def _walk(X: np.ndarray, y: np.ndarray, knots: int) -> lf.Path:
+def _walk(X: Floats, y: Floats, knots: int) -> lf.Path:
     return lf.lasso_path(lf.LeastSquares(X, y), max_knots=knots)
 
 
-def resident() -> int:
-    """Bytes that are resident now; the peak begins anew where the system lets it."""
-    if not _STATUS.exists():
-        return peak()
-    if _RESET.exists():
-        _RESET.write_text("5")
-    return _field("VmRSS")
-
-
-def peak() -> int:
-    """Bytes that were resident at most.
-
-    ``ru_maxrss`` is that of the parent process in a child that has just begun, so it is asked only where /proc is not.
-    """
-    if _STATUS.exists():
-        return _field("VmHWM")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _field(name: str) -> int:
+def field(name: str) -> int:
+    """Bytes of memory of one kind of this process."""
     line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(name))
     return 1024 * int(line.split()[1])
 
