@@ -6,6 +6,7 @@ knot, as a share of lambda_max.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +39,7 @@ def run(rounds: int, cases: Any = LARGE, grid: str = GRID_CASE) -> str:
         for threads in THREADS:
             with threadpoolctl.threadpool_limits(threads), solvers.quiet():
                 rows += [[name, str(threads), *row] for row in _exact(case, threads, rounds)]
+                print(*rows[-1], sep=", ", file=sys.stderr, flush=True)
                 if name == grid:
                     grid_rows += [[str(threads), *row] for row in grid_rows_of(case, GRID_GAP, threads, rounds)]
     text = [
