@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog, nnls
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
 
 _BLOCK = 2**14
 """Columns that are looked at together."""

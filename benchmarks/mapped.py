@@ -18,6 +18,7 @@ import numpy as np
 import lassoflow as lf
 from benchmarks import memory
 from benchmarks.kkt import Curve, Data, violation
+from benchmarks.sparse import ever_active
 from benchmarks.table import table
 
 SAMPLES, KNOTS = 2000, 100
@@ -27,8 +28,8 @@ SHARE, SHARE_HELD = 0.47, 0.08
 """Of smaller files: what a process may have beyond its modules, and the ``memory_limit``, as shares of the file."""
 _IN_MEMORY = 2**30
 """Bytes up to which the walk in memory is over all columns, in double precision."""
-_NEAREST = 20_000
-"""Beyond that, over those that are ever active and these many more."""
+_FIRST = 20_000
+"""Beyond that, over those that are ever active and this many more."""
 _ROWS = 100
 """Written at a time."""
 HEADER = ["order", "s", "passes", "read / file", "limit, MB", "KKT", "knots apart", "apart"]
@@ -91,7 +92,7 @@ def _in_memory(folder: Path, y: Any, path: lf.Path) -> tuple[lf.Path, Any, float
     X = np.load(folder / "F.npy", mmap_mode="r")
     index = np.arange(X.shape[1])
     if 8 * X.size > _IN_MEMORY:
-        index = np.union1d(np.flatnonzero(path(path.knots).any(axis=0)), index[:_NEAREST])
+        index = np.union1d(ever_active(path), index[:_FIRST])
     inside = np.asfortranarray(X[:, index].astype(np.float64))
     start = time.perf_counter()
     found = lf.lasso_path(lf.LeastSquares(inside, y), max_knots=KNOTS)

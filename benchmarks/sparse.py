@@ -7,7 +7,7 @@ import threadpoolctl
 
 import lassoflow as lf
 from benchmarks import cases, grids, solvers
-from benchmarks.kkt import Curve, Data, violation
+from benchmarks.kkt import Curve, Data, Ints, violation
 from benchmarks.table import absences, table
 from benchmarks.timing import Task, in_turn, spread
 
@@ -39,6 +39,11 @@ def run(rounds: int, shape: tuple[int, int] = SHAPE, knots: int = KNOTS) -> str:
     return "\n".join(text)
 
 
+def ever_active(path: lf.Path) -> Ints:
+    """The columns that are active at a knot or begin to be."""
+    return np.flatnonzero(path(path.knots).any(axis=0) | path.instantaneous()(path.knots).any(axis=0))
+
+
 def _walk(data: Data, knots: int) -> lf.Path:
     return lf.lasso_path(lf.LeastSquares(data.X, data.y), max_knots=knots)
 
@@ -62,7 +67,7 @@ def _rows(data: Data, path: lf.Path, threads: int, rounds: int) -> list[list[str
 
 def _restriction(data: Data, path: lf.Path, knots: int) -> str:
     """How far the path is from the dense walk on columns that hold all that are ever active."""
-    active = np.flatnonzero(path(path.knots).any(axis=0))
+    active = ever_active(path)
     nearness = np.abs(data.X.T @ data.y)
     nearness[active] = np.inf
     index = np.sort(np.argsort(-nearness)[:RESTRICTED])
@@ -72,7 +77,5 @@ def _restriction(data: Data, path: lf.Path, knots: int) -> str:
     there, here = dense(dense.knots), path(path.knots)[:, index]
     knots_apart = float(np.abs(dense.knots / path.knots - 1.0).max())
     coefs_apart = float(np.abs(there - here).max() / np.abs(here).max())
-    return (
-        f"The dense walk on {index.size} of the columns, those that are ever active among them, has the same knots to "
-        f"{knots_apart:.0e} and coefficients to {coefs_apart:.0e} (relative)."
-    )
+    same = f"has the same knots\nto {knots_apart:.0e} and coefficients to {coefs_apart:.0e} (relative)."
+    return f"The dense\nwalk on {index.size} of the columns, those that are ever active among them, {same}"
