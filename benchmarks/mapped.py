@@ -35,14 +35,14 @@ _ROWS = 100
 HEADER = ["order", "s", "passes", "read / file", "limit, MB", "KKT", "knots apart", "apart"]
 
 
-def run(columns: int) -> str:
+def run(columns: int, orders: tuple[str, ...] = ("C", "F")) -> str:
     """The table: one row an order."""
     if not memory.TOLD:
         return "Memory can be limited and measured on Linux alone."
     with tempfile.TemporaryDirectory() as folder:
         y = write(Path(folder), SAMPLES, columns)
-        done = {order: _walked(Path(folder), order, columns) for order in ("C", "F")}
-        reference, index, in_memory = _in_memory(Path(folder), y, done["C"][0])
+        done = {order: _walked(Path(folder), order, columns) for order in orders}
+        reference, index, in_memory = _in_memory(Path(folder), y, done[orders[0]][0])
         data = Data(np.load(Path(folder) / "F.npy", mmap_mode="r"), y)
         rows = [_row(order, path, told, reference, index, data) for order, (path, told) in done.items()]
     text = [
