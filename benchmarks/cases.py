@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations, product
+from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.datasets import load_diabetes
 
 from benchmarks.kkt import Data, Floats
@@ -36,6 +38,48 @@ SPEED = {
     "diabetes 442x64": quadratic_diabetes,
     "Gaussian 100x1000": lambda: gaussian(100, 1000),
     "Gaussian 71x4000": lambda: gaussian(71, 4000),
+}
+
+
+def toeplitz(n: int, d: int, rho: float = 0.9, seed: int = 0) -> Data:
+    """Normal columns, neighbours correlated by rho, ten of them, far apart, with coefficient 1; noise of variance 1."""
+    rng = np.random.default_rng(seed)
+    X = np.asfortranarray(rng.standard_normal((n, d)))
+    for j in range(1, d):
+        X[:, j] = rho * X[:, j - 1] + np.sqrt(1.0 - rho**2) * X[:, j]
+    return Data(X, X[:, :: d // 10].sum(axis=1) + rng.standard_normal(n))
+
+
+def sparse(n: int, d: int, density: float, noise: float = 0.1, seed: int = 0) -> Data:
+    """A sparse design with normal entries at random places, 20 columns with coefficient 1 or -1, and noise."""
+    rng = np.random.default_rng(seed)
+    X = sp.csc_matrix(sp.random(n, d, density, format="csc", random_state=rng, data_rvs=rng.standard_normal))
+    X.sort_indices()
+    signal = np.zeros(d)
+    signal[:20] = rng.choice([-1.0, 1.0], 20)
+    return Data(X, X @ signal + noise * rng.standard_normal(n))
+
+
+class Long(NamedTuple):
+    """A problem and how far its path is followed."""
+
+    data: Data
+    knots: int | None = None
+    """So many knots, the start among them,"""
+    share: float = 0.0
+    """or to this share of lambda_max."""
+
+    @property
+    def lambda_min(self) -> float:
+        """The penalty to stop at; 0 if knots are counted."""
+        return self.share * self.data.lambda_max
+
+
+LARGE = {
+    "Gaussian 1000x50000, 300 knots": lambda: Long(gaussian(1000, 50_000), knots=300),
+    "Gaussian 200x200000, 150 knots": lambda: Long(gaussian(200, 200_000), knots=150),
+    "Gaussian 500x10000 to 0.01": lambda: Long(gaussian(500, 10_000), share=0.01),
+    "Toeplitz(0.9) 500x5000 to 0.01": lambda: Long(toeplitz(500, 5000), share=0.01),
 }
 
 

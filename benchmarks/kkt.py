@@ -6,22 +6,31 @@ uses any code of the solvers.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.optimize import linprog, nnls
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+_BLOCK = 2**14
+"""Columns that are looked at together."""
 
 WRONG = 1e-6
 """A solution that is further off than this is wrong."""
 
 
 class Data(NamedTuple):
-    """One lasso problem, ``|y - X x|^2 / (2 n) + lambda |x|_1``, with ``x >= 0`` where asked for."""
+    """One lasso problem, ``|y - X x|^2 / (2 n) + lambda |x|_1``, with ``x >= 0`` where asked for.
 
-    X: Floats
+    X may be sparse (CSC), and may be mapped from a file: it is judged a block of columns at a time.
+    """
+
+    X: Any
     y: Floats
     positive: bool = False
 
@@ -33,8 +42,19 @@ class Data(NamedTuple):
     @property
     def lambda_max(self) -> float:
         """The smallest penalty whose solution is zero."""
-        correlation = self.X.T @ self.y / self.y.size
+        correlation = np.concatenate([part.T @ self.y for _, part in self.blocks()]) / self.y.size
         return float((correlation if self.positive else np.abs(correlation)).max())
+
+    def blocks(self) -> Iterator[tuple[slice, Any]]:
+        """Some columns at a time, in double precision."""
+        for start in range(0, self.X.shape[1], _BLOCK):
+            block = slice(start, start + _BLOCK)
+            yield block, self.X[:, block].astype(np.float64, copy=False)
+
+    def residual(self, coefs: Floats) -> Floats:
+        """``y - X x`` for coefficients of shape (d, k): shape (n, k)."""
+        active = np.flatnonzero(coefs.any(axis=1))
+        return self.y[:, None] - self.X[:, active].astype(np.float64, copy=False) @ coefs[active]
 
 
 class Curve(NamedTuple):
@@ -51,12 +71,25 @@ def violation(data: Data, curve: Curve) -> float:
     ``c_j x_j = soft(c_j x_j + g_j, lambda)``; the difference is what is reported. Unlike a comparison of signs it does
     not care for dust where a coefficient has just become zero.
     """
-    X, y, positive = data
-    curvature = (np.einsum("ij,ij->j", X, X) / y.size)[:, None]
-    gradient = X.T @ (y[:, None] - X @ curve.coefs) / y.size
-    step = curvature * curve.coefs
-    goal = _soft(step + gradient, curve.lambdas, positive)
-    return _share(np.abs(step - goal).max(initial=0.0), data.lambda_max)
+    residual, worst = data.residual(curve.coefs) / data.y.size, 0.0
+    for block, X in data.blocks():
+        step = _squares(X)[:, None] / data.y.size * curve.coefs[block]
+        goal = _soft(step + X.T @ residual, curve.lambdas, data.positive)
+        worst = max(worst, float(np.abs(step - goal).max(initial=0.0)))
+    return _share(worst, data.lambda_max)
+
+
+def duality_gap(data: Data, curve: Curve) -> float:
+    """The worst duality gap over the penalties, as a share of the loss of zero coefficients, ``|y|^2 / (2 n)``.
+
+    The dual point is the residual, made shorter until no column is correlated with it by more than the penalty.
+    """
+    n, residual = data.y.size, data.residual(curve.coefs)
+    largest = np.max([np.abs(X.T @ residual).max(axis=0) for _, X in data.blocks()], axis=0) / n
+    dual = residual * np.minimum(1.0, curve.lambdas / np.maximum(largest, np.finfo(float).tiny))
+    apart = np.sum((residual - dual) ** 2, axis=0) / (2 * n)
+    slack = curve.lambdas * np.abs(curve.coefs).sum(axis=0) - np.sum(dual * (data.y[:, None] - residual), axis=0) / n
+    return float((apart + slack).max(initial=0.0)) / (float(data.y @ data.y) / (2 * n))
 
 
 def end_violation(data: Data, end: Floats) -> float:
@@ -97,6 +130,11 @@ def flow_violation(data: Data, knots: Floats, averages: Floats, slopes: Floats) 
     starts = np.where(slopes != 0, bound - np.sign(slopes) * gradient, 0.0)
     stops = np.where(slopes[:-1] != 0, bound[1:] - np.sign(slopes[:-1]) * gradient[1:], 0.0)
     return _share(max(part.max(initial=0.0) for part in (outside, starts, stops, final)), data.lambda_max)
+
+
+def _squares(X: Any) -> Floats:
+    """The squares of the column norms."""
+    return np.asarray(X.multiply(X).sum(axis=0)).ravel() if sp.issparse(X) else np.einsum("ij,ij->j", X, X)
 
 
 def _soft(values: Floats, threshold: Floats, positive: bool) -> Floats:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -15,6 +13,7 @@ from benchmarks.cases import SPEED
 from benchmarks.kkt import Data, end_violation, flow_violation, violation
 from benchmarks.solvers import Solve
 from benchmarks.table import table
+from benchmarks.timing import seconds
 
 _LONG_ENOUGH = 0.01
 """Seconds a single timing should take; shorter calls are repeated."""
@@ -99,22 +98,9 @@ def _row(what: str, data: Data, solve: Any, ours: Accuracy, peer: Solve, theirs:
 
 def _paired(first: Solve, second: Solve, pairs: int) -> Iterator[tuple[float, float]]:
     """Seconds a call of the two, timed in turn."""
-    counts = [max(1, int(_LONG_ENOUGH / _seconds(solve, 1))) for solve in (first, second)]
+    counts = [max(1, int(_LONG_ENOUGH / seconds(solve, 1))) for solve in (first, second)]
     for _ in range(pairs):
-        yield _seconds(first, counts[0]), _seconds(second, counts[1])
-
-
-def _seconds(solve: Solve, count: int) -> float:
-    """Mean seconds a call over ``count`` calls, without garbage collection."""
-    gc.collect()
-    gc.disable()
-    try:
-        start = time.perf_counter()
-        for _ in range(count):
-            solve()
-        return (time.perf_counter() - start) / count
-    finally:
-        gc.enable()
+        yield seconds(first, counts[0]), seconds(second, counts[1])
 
 
 def _fastest(settings: Iterator[tuple[str, Solve]]) -> tuple[str, Solve]:
@@ -122,7 +108,7 @@ def _fastest(settings: Iterator[tuple[str, Solve]]) -> tuple[str, Solve]:
 
     def median(setting: tuple[str, Solve]) -> float:
         setting[1]()
-        return float(np.median([_seconds(setting[1], 1) for _ in range(5)]))
+        return float(np.median([seconds(setting[1], 1) for _ in range(5)]))
 
     return min(settings, key=median)
 
