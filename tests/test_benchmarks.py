@@ -26,7 +26,7 @@ def test_large_compares_exact_solvers_and_grids():
     }
     text = large.run(1, tiny, "to a penalty")
     assert "skglm is not installed" in text
-    rows = [line.split("|") for line in text.splitlines() if "lars_path  " in line]
+    rows = [line.split("|") for line in text.splitlines() if "| lars_path" in line]
     assert len(rows) == 4
     for row in rows:
         ours, theirs = row[4].split("/")

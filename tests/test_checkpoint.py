@@ -32,6 +32,17 @@ class Stopped(Exception):
     pass
 
 
+def stopped(solve, problem, file):
+    """Leave a checkpoint of some knots."""
+
+    def stop(at):
+        if at.knot == 30:  # of the second batch
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        solve(problem, checkpoint=file, callback=stop)
+
+
 @BOTH
 @pytest.mark.parametrize("options", [{}, {"fit_intercept": True}])
 def test_a_walk_goes_on_from_any_checkpoint(tmp_path, law, options, monkeypatch):
@@ -97,13 +108,7 @@ path.save({str(tmp_path / "path.npz")!r})
 
 def test_a_checkpoint_of_another_walk_is_refused(tmp_path):
     file, (X, y) = tmp_path / "walk", data()
-
-    def stop(at):
-        if at.knot == 30:  # of the second batch
-            raise Stopped
-
-    with pytest.raises(Stopped):
-        lf.lasso_path(lf.LeastSquares(X, y), checkpoint=file, callback=stop)
+    stopped(lf.lasso_path, lf.LeastSquares(X, y), file)
     before = file.read_bytes()
     for problem, solve, options in [
         (lf.LeastSquares(X, 2 * y), lf.lasso_path, {}),
@@ -125,3 +130,25 @@ def test_what_is_no_checkpoint_is_refused(tmp_path):
         lf.lasso_path(lf.LeastSquares(*data(20, 300)), checkpoint=tmp_path / "nowhere" / "walk")
     with pytest.raises(ValueError, match="the lasso path of other losses than squares"):
         lf.lasso_path(lf.Logistic(np.eye(3), [0, 1, 1]), checkpoint=tmp_path / "x")
+
+
+@BOTH
+def test_a_checkpoint_of_the_same_norms_is_told_apart(tmp_path, law):
+    """Flipping a column keeps its norm to the last bit."""
+    X, y = data()
+    stopped(SOLVERS[law], lf.LeastSquares(X, y), tmp_path / "walk")
+    X[:, 5] *= -1
+    with pytest.raises(ValueError, match="is of other data or options"):
+        SOLVERS[law](lf.LeastSquares(X, y), checkpoint=tmp_path / "walk")
+
+
+@BOTH
+def test_budgets_may_grow_but_not_shrink(tmp_path, law):
+    problem, file = lf.LeastSquares(*data()), tmp_path / "walk"
+    whole = SOLVERS[law](problem)
+    for shorter in ({"max_knots": 3}, {"lambda_min": 0.999 / whole.knots[4]}):
+        stopped(SOLVERS[law], problem, file)
+        with pytest.raises(ValueError, match="is beyond max_knots or lambda_min already"):
+            SOLVERS[law](problem, checkpoint=file, **shorter)
+    longer = SOLVERS[law](problem, checkpoint=file, max_knots=60)
+    assert same(longer, SOLVERS[law](problem, checkpoint=tmp_path / "another", max_knots=60))

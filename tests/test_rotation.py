@@ -10,7 +10,7 @@ SOLVERS = {"lasso": lf.lasso_path, "flow": lf.limit_flow}
 BOTH = pytest.mark.parametrize("law", SOLVERS)
 
 
-def long(n=3000, d=12, seed=0):
+def long(n=6000, d=12, seed=0):
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, d)) * 10.0 ** rng.uniform(-2, 2, d)
     return X, X[:, :4].sum(axis=1) + rng.standard_normal(n)
@@ -30,7 +30,7 @@ def test_the_loss_is_the_same_but_for_a_constant(seed):
 
 
 @BOTH
-@pytest.mark.parametrize("options", [{}, {"fit_intercept": True}, {"sample_weight": np.arange(3000) % 3}])
+@pytest.mark.parametrize("options", [{}, {"fit_intercept": True}, {"sample_weight": np.arange(6000) % 3}])
 def test_the_path_is_the_same(law, options, monkeypatch):
     X, y = long()
     X[:, 5], X[:, 6], X[:, 7] = X[:, 0], 0.0, -2 * X[:, 1]  # copies, zeros, opposites

@@ -85,10 +85,10 @@ class Walk:
             stop = stride.go(first + self._knots)
             verdict = self._check(stride, stop, self.record.size - first)
             if stop and not verdict.outside.size:
-                self._tell()
+                self._tell(self.record.size)
                 return _of_all(stop, chosen)
             knot, factor = self._keep(stride, chosen, first, verdict)
-            self._tell()
+            self._tell(self.record.size - 1)  # the last one may linger
             count = max(_NARROWEST, knot.passive.size + self._width * self._knots)
             chosen = nearest(verdict.nearness, np.union1d(knot.columns(), verdict.outside), count)
             if self._checkpoint:
@@ -102,8 +102,11 @@ class Walk:
         if batch is None:
             chosen = self._first_columns()
             return chosen, self._state(chosen)
+        log, size = batch.record.log, batch.record.size
+        if batch.record.count > self.budget.max_knots or log.times[size - 1] >= self.budget.horizon:
+            raise ValueError(f"checkpoint: {self._checkpoint} is beyond max_knots or lambda_min already; remove it.")
         self._knots, self._width = batch.knots, batch.width
-        self.record, self._reported = batch.record, max(batch.record.size, 1)
+        self.record, self._reported = batch.record, max(size - 1, 1)
         return batch.chosen, self._state(batch.chosen, batch.knot)
 
     def _check(self, stride: Stride, stop: Stop | None, count: int) -> Verdict:
@@ -123,12 +126,12 @@ class Walk:
         self._knots, self._width = max(_FEWEST, right), min(2 * self._width, _WIDEST)
         return knot, None
 
-    def _tell(self) -> None:
+    def _tell(self, until: int) -> None:
         """Report the knots that were found since."""
         if self._report:
-            for number in range(self._reported, self.record.size):
+            for number in range(self._reported, until):
                 self._report(self.record, number)
-        self._reported = max(self.record.size, 1)
+        self._reported = max(until, self._reported)
 
     def _first_columns(self) -> Ints:
         """Those that sit on the box from the start, and those that get there soonest by the first direction."""

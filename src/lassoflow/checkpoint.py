@@ -22,6 +22,8 @@ from lassoflow.record import Record
 from lassoflow.state import Knot
 
 _FORMAT = 1
+_SAME = 1e-6
+"""Share of the largest correlation with y by which others may differ from the file's, with other threads, say."""
 
 
 class Batch(NamedTuple):
@@ -49,6 +51,10 @@ class Checkpoint:
     def __init__(self, file: str | os.PathLike[str], problem: Problem, box: Box, law: Law) -> None:
         self.file = FilePath(file)
         self._digest = _digest(problem, box, law)
+        self._correlation = problem.design.rmatvec(problem.target)
+
+    def __str__(self) -> str:
+        return str(self.file)
 
     def write(self, batch: Batch) -> None:
         """Put a batch in the place of the last one."""
@@ -57,6 +63,7 @@ class Checkpoint:
         arrays = {f"knot_{name}": value for name, value in knot.items()}
         arrays |= {
             "format": _FORMAT,
+            "correlation": self._correlation,
             "digest": self._digest,
             "chosen": batch.chosen,
             "knots": batch.knots,
@@ -72,6 +79,8 @@ class Checkpoint:
         try:
             arrays = read_arrays(self.file)
             fits = arrays["format"] == _FORMAT and arrays["digest"] == self._digest
+            largest = np.abs(self._correlation).max(initial=0.0)
+            fits = fits and bool((np.abs(arrays["correlation"] - self._correlation) <= _SAME * largest).all())
         except (ValueError, KeyError):
             raise ValueError(f"checkpoint: {self.file} is no checkpoint, or is damaged; remove it.") from None
         if not fits:
@@ -89,7 +98,7 @@ class Checkpoint:
 
 
 def _digest(problem: Problem, box: Box, law: Law) -> str:
-    """What tells one walk from another, without a pass over X."""
+    """What tells one walk from another but for X'y, whose last digits may depend on the number of threads."""
     design, units = problem.design, problem.units
     parts: list[Any] = [design.shape, (units.design, units.target), type(problem).__name__, law, box.decay]
     hashed = hashlib.sha256(repr(parts).encode())

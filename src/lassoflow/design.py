@@ -277,7 +277,8 @@ class SparseDesign(Counted):
         self.count()
         weighted = (vector.T * self._weights).T
         product: Floats = self._X.T @ weighted
-        product -= np.multiply.outer(self._offset, weighted.sum(axis=0))
+        if self._offset.any():
+            product -= np.multiply.outer(self._offset, weighted.sum(axis=0))
         product[self.norms == 0] = 0.0
         return product
 

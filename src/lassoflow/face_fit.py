@@ -200,7 +200,7 @@ class FaceFit:
         allowed = -_LESS * slope(0.0) if most == 1.0 else 0.0  # up to a zero the loss must fall, lest a face cycle
         if most == 0.0 or slope(most) <= allowed:
             return most
-        return float(brentq(slope, 0.0, most, xtol=1e-300, rtol=0.1)) if slope(0.0) < 0.0 else most
+        return float(brentq(slope, 0.0, most, xtol=1e-300, rtol=0.1, maxiter=2000)) if slope(0.0) < 0.0 else most
 
     def _drop_all(self, which: NDArray[np.bool_]) -> list[Face]:
         """Drop columns at zero; the predictors are summed anew."""

@@ -54,7 +54,7 @@ class Stride:
         n, d = state.design.shape
         self.impulses = np.zeros((n_impulses, n))
         self.idle: dict[int, tuple[Face, ...]] = {}
-        self._first = max(record.size, 1)
+        self._first, self._begins = max(record.size, 1), True
         self._columns = _columns(state)
         self._is_passive, self._faces = np.zeros(d, dtype=bool), np.zeros((_FACES, 2))
 
@@ -65,7 +65,10 @@ class Stride:
             try:
                 state.turn()
             except NoMinimum as end:
+                if self._begins and state.lingers:  # the knot it was to go on from is the end, and none
+                    record.cut(record.size - 1)
                 return Stop("unbounded", state.s, end)
+            self._begins = False
             self._add()
             if not self._walk_on(most):
                 continue
@@ -122,10 +125,11 @@ def follow(state: State, record: Record, budget: Budget, report: Callable[[Recor
     while stop is None:
         stop = stride.go(record.size + _REPORT if report else 2**62)
         state.lingers = True  # at the knot that is noted already
+        until = record.size if stop else record.size - 1  # the last one may linger
         if report:
-            for number in range(reported, record.size):
+            for number in range(reported, until):
                 report(record, number)
-        reported = max(record.size, 1)
+        reported = max(until, reported)
     return stop
 
 

@@ -58,7 +58,7 @@ def check(design: Design, box: Box, noise: Floats, inside: NDArray[np.bool_], ah
         part, slack = box.part(block), noise[block]
         loose = np.zeros(0) if design.rounding is None else design.rounding[block]
         maybe = (_may_leave(products, sizes, ahead, part, slack, loose) & ~inside[block]).nonzero()[0]
-        among = np.arange(inside.size)[block][maybe]
+        among = (block.start or 0) + maybe
         exact = products[:, maybe] if design.rounding is None else vectors @ design.columns(among)
         columns.append(among)
         first.append(_first_outside(exact, ahead, part.part(maybe), slack[maybe]))
