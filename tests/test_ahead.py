@@ -154,3 +154,45 @@ def test_a_check_of_the_end_finds_what_runs_away():
 def test_nearest_keeps_what_must_be_kept():
     assert nearest(np.array([0.1, 0.9, 0.5, 0.95]), np.array([0]), 2).tolist() == [0, 1, 3]
     assert nearest(np.array([0.1, 0.9]), np.array([], dtype=int), 99).tolist() == [0, 1]
+
+
+# -- ends and knots that tie ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_batches(monkeypatch):
+    for name, value in {"SMALL": 0, "_FEWEST": 2, "_MOST": 8, "_WIDTH": 1, "_WIDEST": 1, "_NARROWEST": 1}.items():
+        monkeypatch.setattr(ahead, name, value)
+
+
+@pytest.mark.filterwarnings("ignore:The path ends at")
+@pytest.mark.parametrize("kind", [lf.Logistic, lf.Poisson])
+def test_an_end_without_a_minimum_is_no_knot(kind, monkeypatch):
+    """Where columns tie that have no minimum together, a batch may see one of them first."""
+    paths = {}
+    for small in (2**20, 0):
+        monkeypatch.setattr(ahead, "SMALL", small)
+        if not small:
+            for name in ("_WIDTH", "_WIDEST", "_NARROWEST"):
+                monkeypatch.setattr(ahead, name, 1)
+        for seed in range(200):
+            rng = np.random.default_rng(seed)
+            X, y = rng.integers(-1, 2, (12, 24)).astype(float), rng.integers(0, 2, 12)
+            y[:2] = 0, 1
+            paths[small, seed] = lf.limit_flow(kind(X, y), positive=True)
+    for seed in range(200):
+        whole, path = paths[2**20, seed], paths[0, seed]
+        assert path.status == whole.status
+        assert path.knots.size == whole.knots.size
+        assert path.domain == pytest.approx(whole.domain, rel=1e-6)  # some at s of 1e7, where all but vanishes
+
+
+@BOTH
+@pytest.mark.usefixtures("small_batches")
+def test_progress_is_right_where_knots_tie(law):
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        X, y = rng.integers(-2, 3, (8, 16)).astype(float), rng.integers(-4, 5, 8).astype(float)
+        heard = []
+        path = SOLVERS[law](lf.LeastSquares(X, y), callback=heard.append)
+        np.testing.assert_array_equal([at.s for at in heard], path.knots)

@@ -338,3 +338,14 @@ def test_more_independent_columns_than_rows_always_separate():
             assert recession_columns(kind(X, y, fit_intercept=intercept), every, free).size > 60
     twice = lf.Logistic(np.vstack([X[:20, :90], X[:20, :90]]), np.arange(40) < 20)  # each row once of either class
     assert recession_columns(twice, np.arange(90), np.zeros(90)) is None
+
+
+@pytest.mark.parametrize("kind", [lf.Logistic, lf.Poisson, lf.Huber])
+def test_a_constant_column_without_penalty_is_left_out(kind):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((30, 3)), rng.integers(0, 2, 30)
+    X[:, 1] = 4.0
+    path = lf.limit_flow(kind(X, y, fit_intercept=True), penalty_factor=[1, 0, 1])
+    without = lf.limit_flow(kind(X[:, [0, 2]], y, fit_intercept=True))
+    np.testing.assert_allclose(path.knots, without.knots, rtol=1e-12)
+    assert (path(path.knots)[:, 1] == 0).all()

@@ -83,8 +83,9 @@ class Walk:
             first = max(self.record.size, 1)
             stride = Stride(state, self.record, chosen, self.budget, self._knots + 1)
             stop = stride.go(first + self._knots)
-            verdict = self._check(stride, stop, self.record.size - first)
-            if stop and not verdict.outside.size:
+            count = self.record.size - first
+            verdict = self._check(stride, stop, max(count, 0))
+            if stop and (count < 0 or not verdict.outside.size):
                 self._tell(self.record.size)
                 return _of_all(stop, chosen)
             knot, factor = self._keep(stride, chosen, first, verdict)

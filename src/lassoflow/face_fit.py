@@ -71,7 +71,9 @@ class FaceFit:
         return -self._problem.weights * self._problem.loss_of.slope(eta, self._problem.response)
 
     def enter(self, j: int, sign: float, bound: float) -> bool:
-        """Make a column passive, with its face and the bound on its sign."""
+        """Make a column passive, with its face and the bound on its sign, unless centring has left nothing of it."""
+        if self._design.norms[j] == 0.0:
+            return False
         self.index = np.append(self.index, j)
         row = sign, bound, 0.0, float(self._design.norms[j])
         kept = np.stack([self.sign, self.bound, self.coef, self.norm])

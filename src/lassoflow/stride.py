@@ -54,7 +54,7 @@ class Stride:
         n, d = state.design.shape
         self.impulses = np.zeros((n_impulses, n))
         self.idle: dict[int, tuple[Face, ...]] = {}
-        self._first, self._begins = max(record.size, 1), True
+        self._first = max(record.size, 1)
         self._columns = _columns(state)
         self._is_passive, self._faces = np.zeros(d, dtype=bool), np.zeros((_FACES, 2))
 
@@ -65,10 +65,9 @@ class Stride:
             try:
                 state.turn()
             except NoMinimum as end:
-                if self._begins and state.lingers:  # the knot it was to go on from is the end, and none
+                if state.lingers:  # the last knot is the end, and none
                     record.cut(record.size - 1)
                 return Stop("unbounded", state.s, end)
-            self._begins = False
             self._add()
             if not self._walk_on(most):
                 continue
