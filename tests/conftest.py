@@ -3,9 +3,13 @@
 import sys
 import warnings
 
+import hypothesis
 import pytest
 
 from lassoflow import cli
+
+hypothesis.settings.register_profile("repeatable", derandomize=True, database=None)
+hypothesis.settings.load_profile("repeatable")  # a failure is one for everybody, at every run
 
 
 @pytest.fixture
