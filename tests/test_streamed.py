@@ -158,7 +158,12 @@ def test_what_is_refused(tmp_path, X, says):
         lf.LeastSquares(file, np.arange(float(N)))
 
 
-@pytest.mark.parametrize("limit", [0, -1])
+@pytest.mark.parametrize("limit", [0, -1, "1GB", float("nan")])
 def test_memory_limit_must_be_positive(limit):
-    with pytest.raises(ValueError, match="memory_limit must be a number of bytes > 0"):
+    with pytest.raises(ValueError, match="memory_limit must be a"):
         lf.LeastSquares(np.eye(2), np.ones(2), memory_limit=limit)
+
+
+def test_masked_entries_are_refused_whatever_the_size():
+    with pytest.raises(ValueError, match="X has masked entries"):
+        lf.LeastSquares(np.ma.masked_less(np.ones((1200, 1200), dtype=np.float32), 2.0), np.ones(1200))

@@ -25,7 +25,7 @@ from lassoflow.problem import Problem
 from lassoflow.recession import NoMinimum
 from lassoflow.record import Record
 from lassoflow.state import Knot, State, rounding
-from lassoflow.stride import Budget, Stop, Stride, follow
+from lassoflow.stride import Budget, Reporter, Stop, Stride, follow
 from lassoflow.working_set import Ahead, Verdict, check, nearest
 
 SMALL = 2**20
@@ -53,11 +53,11 @@ class Walk:
         box: Box,
         law: Law,
         budget: Budget,
-        report: Callable[[Record, int], object] | None = None,
+        listener: Callable[[Record, int], object] | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.problem, self.box, self.law, self.budget = problem, box, law, budget
-        self.record, self._report, self._reported = Record(), report, 1
+        self.record, self._listener, self._reporter = Record(), listener, Reporter(listener)
         self._checkpoint = checkpoint
         norm, tolerance, self._rate_noise = rounding(problem, box)
         self.noise = tolerance * norm
@@ -70,7 +70,7 @@ class Walk:
         is_at_hand = n * d <= SMALL and design.rounding is None
         if is_at_hand and not self._checkpoint:
             state = State.at_start(self.problem, self.box, self.law)
-            return follow(state, self.record, self.budget, self._report)
+            return follow(state, self.record, self.budget, self._listener)
         stop = self._in_batches()
         if self._checkpoint:
             self._checkpoint.remove()
@@ -83,13 +83,13 @@ class Walk:
             first = max(self.record.size, 1)
             stride = Stride(state, self.record, chosen, self.budget, self._knots + 1)
             stop = stride.go(first + self._knots)
-            count = self.record.size - first
-            verdict = self._check(stride, stop, max(count, 0))
-            if stop and (count < 0 or not verdict.outside.size):
-                self._tell(self.record.size)
+            added = self.record.size - first
+            verdict = self._check(stride, stop, max(added, 0))
+            if stop and (added < 0 or not verdict.outside.size):
+                self._reporter.tell(self.record, is_over=True)
                 return _of_all(stop, chosen)
             knot, factor = self._keep(stride, chosen, first, verdict)
-            self._tell(self.record.size - 1)  # the last one may linger
+            self._reporter.tell(self.record, is_over=False)
             count = max(_NARROWEST, knot.passive.size + self._width * self._knots)
             chosen = nearest(verdict.nearness, np.union1d(knot.columns(), verdict.outside), count)
             if self._checkpoint:
@@ -107,7 +107,7 @@ class Walk:
         if batch.record.count > self.budget.max_knots or log.times[size - 1] >= self.budget.horizon:
             raise ValueError(f"checkpoint: {self._checkpoint} is beyond max_knots or lambda_min already; remove it.")
         self._knots, self._width = batch.knots, batch.width
-        self.record, self._reported = batch.record, max(size - 1, 1)
+        self.record, self._reporter = batch.record, Reporter(self._listener, max(size - 1, 1))
         return batch.chosen, self._state(batch.chosen, batch.knot)
 
     def _check(self, stride: Stride, stop: Stop | None, count: int) -> Verdict:
@@ -126,13 +126,6 @@ class Walk:
         self.record.cut(first + right)
         self._knots, self._width = max(_FEWEST, right), min(2 * self._width, _WIDEST)
         return knot, None
-
-    def _tell(self, until: int) -> None:
-        """Report the knots that were found since."""
-        if self._report:
-            for number in range(self._reported, until):
-                self._report(self.record, number)
-        self._reported = max(until, self._reported)
 
     def _first_columns(self) -> Ints:
         """Those that sit on the box from the start, and those that get there soonest by the first direction."""

@@ -20,7 +20,7 @@ from scipy.linalg import lapack
 
 from lassoflow.arrays import Floats, Ints
 from lassoflow.design import Design
-from lassoflow.ordinary import Passive
+from lassoflow.qr_updates import Passive
 
 Face = tuple[int, float]
 """A coordinate and the sign, +1 or -1, that its coefficient may take."""

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lassoflow.arrays import Floats, Ints
-from lassoflow.kernels import compile_kernel, compile_sums
+from lassoflow.kernels import compile_kernel
+from lassoflow.qr_updates import Passive, append, back_substitute, delete, times
 
 TURNED, ADVANCED, FULL = 0, 1, 2
 """Where an ordinary walk stops: at a knot whose direction is known and noted, at one it has just come to, or where
@@ -23,12 +24,10 @@ there is no room to note another.
 
 _APART = 1e-6
 """Relative distance in time between events that are surely two."""
-_INDEPENDENT = 1e-5
-"""Relative distance from the span of others from which on a column is surely independent of them."""
-_TOGETHER = 1e-12
-"""Relative distance in time within which a walk lingers."""
-_FORGET = 8.0
-"""As of :mod:`lassoflow.state`."""
+SIMULTANEOUS = 1e-12
+"""Relative distance, in time and in z, below which the path shows two events as one knot."""
+FORGET = 8.0
+"""How many times larger z must have been for its rounding to be worth a solve and a pass over X."""
 
 
 class Columns(NamedTuple):
@@ -41,23 +40,6 @@ class Columns(NamedTuple):
     lower: Floats
     noise: Floats
     """To which a rate of the dual is known."""
-
-
-class Passive(NamedTuple):
-    """The passive columns of a cone fit: their factor and what is kept with each, in arrays with room for more."""
-
-    Q: Floats
-    """Orthonormal rows."""
-    R: Floats
-    """Row j holds column j of the triangle."""
-    projection: Floats
-    target: Floats
-    residual: Floats
-    column: Ints
-    sign: Floats
-    bound: Floats
-    coef: Floats
-    norm: Floats
 
 
 class Place(NamedTuple):
@@ -82,121 +64,6 @@ class Log(NamedTuple):
     columns: Ints
     """Shape (2, entries)."""
     values: Floats
-
-
-@compile_sums
-def dot(a: Floats, b: Floats) -> float:
-    """The scalar product."""
-    total = 0.0
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
-
-
-@compile_sums
-def times(rows: Floats, vector: Floats, out: Floats) -> None:
-    """Put ``rows vector`` into out: as fast as a BLAS of one thread, and the same however many threads there are."""
-    k, n = rows.shape
-    for j in range(0, k - 3, 4):
-        a, b, c, d = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
-        p, q, r, s = 0.0, 0.0, 0.0, 0.0
-        for i in range(n):
-            value = vector[i]
-            p += a[i] * value
-            q += b[i] * value
-            r += c[i] * value
-            s += d[i] * value
-        out[j], out[j + 1], out[j + 2], out[j + 3] = p, q, r, s
-    for j in range(k - k % 4, k):
-        out[j] = dot(rows[j], vector)
-
-
-@compile_sums
-def subtract(weights: Floats, rows: Floats, out: Floats) -> None:
-    """Take ``weights rows`` from out."""
-    k, n = rows.shape
-    for j in range(0, k - 3, 4):
-        a, b, c, d = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
-        p, q, r, s = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
-        for i in range(n):
-            out[i] -= p * a[i] + q * b[i] + r * c[i] + s * d[i]
-    for j in range(k - k % 4, k):
-        for i in range(n):
-            out[i] -= weights[j] * rows[j, i]
-
-
-@compile_kernel
-def back_substitute(R: Floats, m: int, values: Floats) -> None:
-    """Solve the triangular system in place."""
-    for j in range(m - 1, -1, -1):
-        row = R[j]
-        value = values[j] / row[j]
-        values[j] = value
-        for i in range(j):
-            values[i] -= value * row[i]
-
-
-@compile_kernel
-def append(fit: Passive, m: int, column: Floats, norm: float) -> bool:
-    """Add a column to the factor unless it may depend on the others."""
-    if m == column.size:
-        return False
-    Q, inner, rest = fit.Q[:m], fit.R[m], column.copy()
-    times(Q, column, inner)
-    subtract(inner, Q, rest)
-    height = np.sqrt(dot(rest, rest))
-    if height < 0.25 * norm:  # "twice is enough" (Giraud et al. 2005)
-        correction = np.empty(m)
-        times(Q, rest, correction)
-        subtract(correction, Q, rest)
-        inner[:m] += correction
-        height = np.sqrt(dot(rest, rest))
-    if height <= _INDEPENDENT * norm:
-        return False
-    rest /= height
-    fit.Q[m] = rest
-    inner[m] = height
-    along = dot(rest, fit.residual)
-    fit.projection[m] = along
-    fit.residual[:] -= along * rest
-    return True
-
-
-@compile_kernel
-def delete(fit: Passive, m: int, position: int) -> None:
-    """Take a column out of the factor by rotations."""
-    Q, R, projection = fit.Q, fit.R, fit.projection
-    count = m - 1 - position
-    cosines, sines = np.empty(count), np.empty(count)
-    for k in range(count):
-        j = position + k
-        column = R[j + 1]
-        for i in range(k):
-            above, below = column[position + i], column[position + i + 1]
-            column[position + i] = cosines[i] * above + sines[i] * below
-            column[position + i + 1] = cosines[i] * below - sines[i] * above
-        height = np.hypot(column[j], column[j + 1])
-        cosines[k], sines[k] = column[j] / height, column[j + 1] / height
-        R[j, :j] = column[:j]
-        R[j, j] = height
-    for k in range(count):
-        i, c, s = position + k, cosines[k], sines[k]
-        first, second = Q[i], Q[i + 1]
-        for row in range(first.size):
-            above, below = first[row], second[row]
-            first[row] = c * above + s * below
-            second[row] = c * below - s * above
-    kept, again = Q[: m - 1], np.empty(m - 1)
-    times(kept, fit.target, projection)  # anew, that no rounding is carried along
-    fit.residual[:] = fit.target
-    subtract(projection, kept, fit.residual)
-    times(kept, fit.residual, again)
-    subtract(again, kept, fit.residual)
-    for values in (fit.sign, fit.bound, fit.coef, fit.norm):
-        for p in range(position, m - 1):
-            values[p] = values[p + 1]
-    for p in range(position, m - 1):
-        fit.column[p] = fit.column[p + 1]
 
 
 @compile_kernel
@@ -401,11 +268,11 @@ def walk_on(
             return FULL, m, count, s, peak, 0
         wait, second, j, p = next_event(columns, fit, m, at, noise, is_lasso)
         then = s + wait
-        if not then < horizon or wait <= _TOGETHER * then or second <= wait + _APART * then:
+        if not then < horizon or wait <= SIMULTANEOUS * then or second <= wait + _APART * then:
             break
         if is_lasso:
             size = size_then(fit, m, at, wait, p, noise * then)
-            if size < 0.0 or (p >= 0 and peak > _FORGET * max(size, then * target_norm)):
+            if size < 0.0 or (p >= 0 and peak > FORGET * max(size, then * target_norm)):
                 break
             peak = max(peak, size)
             fit.bound[:m] = 0.0

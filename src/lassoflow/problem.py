@@ -23,6 +23,7 @@ from lassoflow.arrays import (
     Floats,
     numbered,
     read_matrix,
+    read_nonnegative,
     read_switch,
     read_vector,
     read_weights,
@@ -280,8 +281,8 @@ def _refuse_unequal_scales(design: Design, names: tuple[str, ...]) -> None:
 
 def _read_streamed(X: Any, memory_limit: int | None) -> tuple[Source, tuple[str, ...]] | None:
     """X as the source of a matrix that is read in blocks, and names for its columns, if it is of that kind."""
-    limit = MEMORY_LIMIT if memory_limit is None else int(memory_limit)
-    if limit <= 0:
+    limit = int(read_nonnegative(MEMORY_LIMIT if memory_limit is None else memory_limit, "memory_limit"))
+    if not limit:
         raise ValueError(f"memory_limit must be a number of bytes > 0; got {memory_limit!r}.")
     if not is_streamed(X):
         return None

@@ -21,14 +21,9 @@ from lassoflow.box import Box
 from lassoflow.cone import ConeFit, Face, Factor
 from lassoflow.convex import ConvexProblem
 from lassoflow.face_fit import FaceFit
+from lassoflow.ordinary import FORGET, SIMULTANEOUS
 from lassoflow.path import Law
 from lassoflow.problem import Problem
-
-SIMULTANEOUS = 1e-12
-"""Relative distance, in time and in z, below which the path shows two events as one knot."""
-
-_FORGET = 8.0
-"""How many times larger z must have been for its rounding to be worth a solve and a pass over X."""
 
 _NONE: Ints = np.zeros(0, dtype=np.intp)
 _NEVER: Floats = np.zeros(0)
@@ -255,7 +250,7 @@ class State:
             j, sign = fit.drop(position)
             self.integral[j] = 0.0
             self.idle.append((j, sign))
-        if event.returns.size and self.peak > _FORGET * then * self.target_norm:
+        if event.returns.size and self.peak > FORGET * then * self.target_norm:
             self._restore()
         self.idle += [(j, 1.0 if self.rate[j] > 0 else -1.0) for j in event.arrivals.tolist()]
         self._hold(self.idle)
@@ -285,7 +280,7 @@ class State:
         side = np.where(fit.sign > 0, box.upper[fit.index], box.lower[fit.index])
         coef, residual = fit.minimiser(fit.sign * (side / s + self.growth[fit.index]))
         size = s * float(np.abs(coef) @ fit.norm)
-        if self.peak <= _FORGET * max(size, s * self.target_norm):
+        if self.peak <= FORGET * max(size, s * self.target_norm):
             return
         self.peak = 0.0
         self.integral[fit.index] = 0.0

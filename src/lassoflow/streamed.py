@@ -130,7 +130,7 @@ def is_streamed(X: Any) -> bool:
     """Whether a matrix is to be read in blocks: a mapped file, a dask array, a large one that is not of doubles."""
     if _is_dask(X) or isinstance(X, np.memmap):
         return True
-    return isinstance(X, np.ndarray) and X.dtype != np.float64 and X.dtype.kind in "biuf" and X.size > _SMALL
+    return type(X) is np.ndarray and X.dtype != np.float64 and X.dtype.kind in "biuf" and X.size > _SMALL
 
 
 def _is_dask(X: Any) -> bool:

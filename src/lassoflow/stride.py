@@ -10,11 +10,11 @@ import numpy as np
 from lassoflow.arrays import Ints
 from lassoflow.cone import ConeFit, Face
 from lassoflow.kernels import compiled
-from lassoflow.ordinary import ADVANCED, FULL, Columns, Place, walk_on
+from lassoflow.ordinary import ADVANCED, FULL, SIMULTANEOUS, Columns, Place, walk_on
 from lassoflow.path import Status
 from lassoflow.recession import NoMinimum
 from lassoflow.record import Record
-from lassoflow.state import SIMULTANEOUS, State
+from lassoflow.state import State
 
 _FACES = 16
 """Faces an ordinary knot may leave behind."""
@@ -118,17 +118,30 @@ class Stride:
         return fit.settled
 
 
-def follow(state: State, record: Record, budget: Budget, report: Callable[[Record, int], object] | None = None) -> Stop:
+class Reporter:
+    """Tells a listener, if there is one, of every knot of a record once."""
+
+    def __init__(self, listener: Callable[[Record, int], object] | None, first: int = 1) -> None:
+        self.listens, self._listener, self._next = listener is not None, listener, first
+
+    def tell(self, record: Record, is_over: bool) -> None:
+        """Of the knots since; of the last one only at the end, for it may linger."""
+        until = record.size if is_over else record.size - 1
+        if self._listener:
+            for number in range(self._next, until):
+                self._listener(record, number)
+        self._next = max(until, self._next)
+
+
+def follow(
+    state: State, record: Record, budget: Budget, listener: Callable[[Record, int], object] | None = None
+) -> Stop:
     """Walk over all columns of a state to the end, and report every knot."""
-    stride, stop, reported = Stride(state, record, None, budget, 0), None, 1
+    stride, stop, reporter = Stride(state, record, None, budget, 0), None, Reporter(listener)
     while stop is None:
-        stop = stride.go(record.size + _REPORT if report else 2**62)
+        stop = stride.go(record.size + _REPORT if reporter.listens else 2**62)
         state.lingers = True  # at the knot that is noted already
-        until = record.size if stop else record.size - 1  # the last one may linger
-        if report:
-            for number in range(reported, until):
-                report(record, number)
-        reported = max(until, reported)
+        reporter.tell(record, is_over=stop is not None)
     return stop
 
 
