@@ -17,6 +17,10 @@ try:
     import spams
 except ImportError:
     spams = None
+try:
+    import cvxpy
+except ImportError:
+    cvxpy = None
 
 HEADER = ["data", "task", "ms", "linprog / this", "residual"]
 SHAPE, SIGNALS = (100, 1000), 10
@@ -51,7 +55,7 @@ def run(repetitions: int) -> str:
                 ratio = np.median(peer / np.array(own))
                 rows.append([name, task, f"{1e3 * np.median(own):.1f}", f"{ratio:.1f}", f"{residual:.0e}"])
     text = [
-        f"{SHAPE[0]}x{SHAPE[1]}, {SIGNALS} signals, one thread. `linprog` and `spams` find the l1 solution, as",
+        f"{SHAPE[0]}x{SHAPE[1]}, {SIGNALS} signals, one thread. The first rows find the l1 solution, as",
         "`min_l1` does; the other rows are ends of flows, which are further from it the larger the scale.",
         "",
         table(HEADER, rows),
@@ -77,6 +81,15 @@ def _tasks(X: Any, y: Any) -> dict[str, Callable[[], Any]]:
     if spams is not None:
         columns, target = np.asfortranarray(X), np.asfortranarray(y[:, None])
         tasks["spams lasso"] = lambda: spams.lasso(target, D=columns, lambda1=0.0, mode=2).toarray().ravel()
+    if cvxpy is not None:
+        x = cvxpy.Variable(d)
+        modelled = cvxpy.Problem(cvxpy.Minimize(cvxpy.norm1(x)), [X @ x == y])
+
+        def model() -> Any:
+            modelled.solve()
+            return x.value
+
+        tasks["cvxpy's default"] = model
     tasks["min_l1"] = lambda: lf.min_l1(lf.LeastSquares(X, y)).coef
     for name, network in NETWORKS.items():
         tasks[name] = lambda network=network: lf.flow_endpoint(lf.LeastSquares(X, y), network).coef

@@ -11,7 +11,7 @@ from pathlib import Path
 import threadpoolctl
 
 _PACKAGES = ("lassoflow", "numpy", "scipy", "numba", "threadpoolctl")
-_PEERS = ("scikit-learn", "spams-bin", "celer", "skglm", "glmnet-rs", "adelie", "diffrax", "jax")
+_PEERS = ("scikit-learn", "spams-bin", "celer", "skglm", "glmnet-rs", "adelie", "cvxpy", "diffrax", "jax")
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
