@@ -11,6 +11,7 @@ How many knots and how many columns are taken at a time follows from counts alon
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from copy import copy
 
@@ -32,6 +33,10 @@ SMALL = 2**20
 """Entries of X up to which all columns are walked on at once."""
 _FEWEST, _MOST = 16, 128
 """Knots in the first batch and in the largest."""
+_LONG = 2.0
+"""Times the root of features over columns taken along for a knot: knots of a batch whose passes over the columns that
+are taken along, many for each batch, cost about what the one over all columns does.
+"""
 _WIDTH, _WIDEST, _NARROWEST = 3, 24, 192
 """Columns that are taken along for each knot ahead: at first, at most, and how many at least in all."""
 
@@ -119,7 +124,8 @@ class Walk:
     def _keep(self, stride: Stride, chosen: Ints, first: int, verdict: Verdict) -> tuple[Knot, Factor | None]:
         """The last knot of a stride that is right, with its factor if that is at hand; later ones are forgotten."""
         if not verdict.outside.size:
-            self._knots = min(2 * self._knots, _MOST)
+            longest = int(_LONG * math.sqrt(self.problem.n_features / self._width))
+            self._knots = max(_FEWEST, min(2 * self._knots, longest, _MOST))
             return stride.state.knot(chosen), stride.state.fit.factor
         right = min(verdict.right, self.record.size - first)
         knot = self._knot(stride, first - 1 + right, stride.impulses[right].copy())

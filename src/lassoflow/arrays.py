@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ DUST = 1e-12
 """Relative size below which a certificate counts a number as rounding."""
 
 
-def read_matrix(X: Any) -> tuple[Any, tuple[str, ...]]:
-    """X as a float64 array or CSC array, and its column names."""
+def read_matrix(X: Any) -> tuple[Any, tuple[str, ...], float]:
+    """X as a float64 array or CSC array, its column names, and about its sum of squares."""
     names: Sequence[str] | None = None
     if hasattr(X, "columns") and hasattr(X, "to_numpy"):
         names = [str(name) for name in X.columns]
@@ -36,8 +37,11 @@ def read_matrix(X: Any) -> tuple[Any, tuple[str, ...]]:
         twice = next(name for j, name in enumerate(names) if name in names[:j])
         raise ValueError(f"X: more than one column is named {twice!r}; rename or drop one.")
     named = numbered(matrix.shape[1]) if names is None else tuple(names)
-    _refuse_non_finite(matrix, named)
-    return matrix, named
+    # A finite sum of squares proves that all is finite at the cost of one read; only a bad one is looked into.
+    squares = _sum_of_squares(matrix.data if sp.issparse(matrix) else matrix)
+    if not np.isfinite(squares):
+        _refuse_non_finite(matrix, named)
+    return matrix, named, squares
 
 
 def require_table(shape: tuple[int, ...]) -> None:
@@ -48,6 +52,7 @@ def require_table(shape: tuple[int, ...]) -> None:
         raise ValueError(f"X must have at least one row and one column; got shape {tuple(shape)}.")
 
 
+@lru_cache(maxsize=1)
 def numbered(d: int) -> tuple[str, ...]:
     """The names of columns that have none."""
     return tuple([f"x{j}" for j in range(d)])
@@ -85,11 +90,7 @@ def as_floats(values: Any, argument: str) -> Floats:
 
 
 def _refuse_non_finite(matrix: Any, names: Sequence[str]) -> None:
-    values = matrix.data if sp.issparse(matrix) else matrix
-    # A finite sum of squares proves that all is finite at the cost of one read; only a bad one is looked into.
-    if np.isfinite(sum_of_squares(values)):
-        return
-    finite = np.isfinite(values)
+    finite = np.isfinite(matrix.data if sp.issparse(matrix) else matrix)
     if finite.all():
         return
     if sp.issparse(matrix):
@@ -99,8 +100,8 @@ def _refuse_non_finite(matrix: Any, names: Sequence[str]) -> None:
     raise ValueError(f"X must be finite; column {names[bad]!r} has a NaN or an infinity.")
 
 
-def sum_of_squares(values: Floats) -> float:
-    """Of all entries: one read, without a copy where they lie in one piece."""
+def _sum_of_squares(values: Floats) -> float:
+    """Of all entries, or no number: one read, without a copy where they lie in one piece."""
     with np.errstate(over="ignore", invalid="ignore"):
         flat = values.ravel(order="K")
         return float(flat @ flat)

@@ -305,7 +305,7 @@ class Path:
         ValueError
             If X has another number of columns, or a frame's names differ from those the path was fitted on.
         """
-        matrix, names = read_matrix(X)
+        matrix, names, _ = read_matrix(X)
         expected = self.frame.feature_names
         if len(names) != len(expected):
             raise ValueError(f"X has {len(names)} features; the path was fitted on {len(expected)}.")

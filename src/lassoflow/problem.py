@@ -28,7 +28,6 @@ from lassoflow.arrays import (
     read_vector,
     read_weights,
     require_table,
-    sum_of_squares,
 )
 from lassoflow.design import DenseDesign, Design, Passes, SparseDesign, Units
 from lassoflow.streamed import MEMORY_LIMIT, Source, StreamedDesign, as_source, is_source, is_streamed
@@ -63,7 +62,8 @@ class Problem:
         self, X: Any, sample_weight: ArrayLike | None, fit_intercept: bool, memory_limit: int | None = None
     ) -> Any:
         """Everything but the target; X as a matrix, or as the source of one that is read in blocks."""
-        matrix, self.feature_names = _read_streamed(X, memory_limit) or read_matrix(X)
+        matrix, self.feature_names, squares = _read_streamed(X, memory_limit) or read_matrix(X)
+        self._exponent = _exponent_beyond(matrix, squares)
         self.n_samples, self.n_features = matrix.shape
         self.sample_weight = read_weights(sample_weight, self.n_samples)
         self.fit_intercept = read_switch(fit_intercept, "fit_intercept")
@@ -71,7 +71,7 @@ class Problem:
 
     def _prepare(self, matrix: Any, exponent: int, row_weights: Floats | None) -> None:
         """Units for a target of that exponent, and the working matrix, its rows times the roots of weights."""
-        self.units = Units(_exponent_beyond(matrix), exponent)
+        self.units = Units(self._exponent, exponent)
         _refuse_overflow(self.units)
         matrix = _scaled(matrix, -self.units.design)
         self.design = _design(matrix, row_weights, self.fit_intercept)
@@ -279,15 +279,15 @@ def _refuse_unequal_scales(design: Design, names: tuple[str, ...]) -> None:
             )
 
 
-def _read_streamed(X: Any, memory_limit: int | None) -> tuple[Source, tuple[str, ...]] | None:
-    """X as the source of a matrix that is read in blocks, and names for its columns, if it is of that kind."""
+def _read_streamed(X: Any, memory_limit: int | None) -> tuple[Source, tuple[str, ...], float] | None:
+    """X as the source of a matrix that is read in blocks, if it is of that kind; else as :func:`read_matrix`."""
     limit = int(read_nonnegative(MEMORY_LIMIT if memory_limit is None else memory_limit, "memory_limit"))
     if not limit:
         raise ValueError(f"memory_limit must be a number of bytes > 0; got {memory_limit!r}.")
     if not is_streamed(X):
         return None
     require_table(X.shape)
-    return as_source(X, limit), numbered(X.shape[1])
+    return as_source(X, limit), numbered(X.shape[1]), np.nan
 
 
 def _exponent(values: Floats) -> int:
@@ -295,12 +295,11 @@ def _exponent(values: Floats) -> int:
     return int(np.frexp(np.abs(values).max(initial=0.0))[1])
 
 
-def _exponent_beyond(matrix: Any) -> int:
+def _exponent_beyond(matrix: Any, squares: float) -> int:
     """The exponent of the matrix's largest entry if that is extreme enough to need scaling, else 0."""
     if is_source(matrix):
         return 0
     values = matrix.data if sp.issparse(matrix) else matrix
-    squares = sum_of_squares(values)
     if 4.0**-_SAFE_EXPONENT * values.size < squares < 4.0**_SAFE_EXPONENT:
         return 0
     exponent = int(np.frexp(max(values.max(initial=0.0), -values.min(initial=0.0)))[1])

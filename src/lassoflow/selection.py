@@ -92,7 +92,7 @@ def select_by_cv(
     """
     from sklearn.model_selection import check_cv
 
-    matrix, _ = read_matrix(X)
+    matrix, *_ = read_matrix(X)
     target = read_vector(y, "y", matrix.shape[0])
     weights = read_weights(sample_weight, matrix.shape[0])
     recipe = Recipe(law, fit_intercept, positive, penalty_factor)
