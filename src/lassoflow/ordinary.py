@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lassoflow.arrays import Floats, Ints
-from lassoflow.kernels import compile_kernel
-from lassoflow.qr_updates import Passive, append, back_substitute, delete, times
+from lassoflow.kernels import compile_kernel, compile_sums
+from lassoflow.qr_updates import Passive, append, back_substitute, delete, dot
 
 TURNED, ADVANCED, FULL = 0, 1, 2
 """Where an ordinary walk stops: at a knot whose direction is known and noted, at one it has just come to, or where
@@ -208,6 +208,30 @@ def move(fit: Passive, m: int, at: Place, wait: float) -> None:
         at.integral[fit.column[p]] += wait * fit.coef[p]
 
 
+@compile_sums
+def rest_or_move(columns: Columns, residual: Floats, at: Place) -> None:
+    """The rate of the dual along a direction: passive coordinates rest on the box."""
+    free = np.empty(at.rate.size, dtype=np.intp)
+    count, n = 0, residual.size
+    for j in range(at.rate.size):
+        at.rate[j] = 0.0
+        free[count] = j
+        count += not at.is_passive[j]
+    for k in range(0, count - 3, 4):  # as in times(): one function for both makes a walk a sixth slower
+        e, f, g, h = free[k], free[k + 1], free[k + 2], free[k + 3]
+        a, b, c, d = columns.rows[e], columns.rows[f], columns.rows[g], columns.rows[h]
+        p, q, r, s = 0.0, 0.0, 0.0, 0.0
+        for i in range(n):
+            value = residual[i]
+            p += a[i] * value
+            q += b[i] * value
+            r += c[i] * value
+            s += d[i] * value
+        at.rate[e], at.rate[f], at.rate[g], at.rate[h] = p / n, q / n, r / n, s / n
+    for k in range(count - count % 4, count):
+        at.rate[free[k]] = dot(columns.rows[free[k]], residual) / n
+
+
 @compile_kernel
 def turn(columns: Columns, fit: Passive, m: int, at: Place, j: int, p: int, noise: float) -> tuple[bool, int, int]:
     """The direction after an event, the arrival of j or the return of the one at p, and the rate of the dual along it.
@@ -231,8 +255,7 @@ def turn(columns: Columns, fit: Passive, m: int, at: Place, j: int, p: int, nois
     found, m, idle = descend(fit, m, noise, at, idle)
     if not found:
         return False, m, idle
-    times(columns.rows, fit.residual, at.rate)
-    at.rate[:] /= fit.residual.size
+    rest_or_move(columns, fit.residual, at)
     for k in range(idle):
         face = int(at.idle[k, 0])
         if at.idle[k, 1] * at.rate[face] >= -columns.noise[face]:  # it does not leave the box
