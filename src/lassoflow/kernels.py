@@ -32,10 +32,19 @@ def compile_kernel(function: Callable[..., Any]) -> Any:
     return numba.njit(cache=True, error_model="numpy")(function) if compiled else function
 
 
+def compile_part(function: Callable[..., Any]) -> Any:
+    """The function, as a part of kernels: put into each of them, so that all processes run the same instructions.
+
+    A function that is linked may be another copy, optimised differently, where it was compiled than where it was read
+    from the cache.
+    """
+    return numba.njit(error_model="numpy", forceinline=True)(function) if compiled else function
+
+
 def compile_sums(function: Callable[..., Any]) -> Any:
-    """The function, compiled with leave to add in another order, as fast sums do."""
+    """As :func:`compile_part`, with leave to add in another order, as fast sums do."""
     fast = {"reassoc", "contract", "nsz"}
-    return numba.njit(cache=True, error_model="numpy", fastmath=fast)(function) if compiled else function
+    return numba.njit(error_model="numpy", fastmath=fast, forceinline=True)(function) if compiled else function
 
 
 class Gram(NamedTuple):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lassoflow.arrays import Floats, Ints
-from lassoflow.kernels import compile_kernel, compile_sums
+from lassoflow.kernels import compile_kernel, compile_part, compile_sums
 from lassoflow.qr_updates import Passive, append, back_substitute, delete, dot
 
 TURNED, ADVANCED, FULL = 0, 1, 2
@@ -66,7 +66,7 @@ class Log(NamedTuple):
     values: Floats
 
 
-@compile_kernel
+@compile_part
 def next_arrival(columns: Columns, at: Place) -> tuple[float, int, float]:
     """How long until the first coordinate reaches the box, which one, and how long until the second one does."""
     best, second, which = np.inf, np.inf, -1
@@ -86,7 +86,7 @@ def next_arrival(columns: Columns, at: Place) -> tuple[float, int, float]:
     return best, which, second
 
 
-@compile_kernel
+@compile_part
 def next_return(fit: Passive, m: int, at: Place, noise: float) -> tuple[float, int, float]:
     """How long until the first passive z_j comes back to zero, its position, and how long until the second one does."""
     best, second, which = np.inf, np.inf, -1
@@ -100,15 +100,19 @@ def next_return(fit: Passive, m: int, at: Place, noise: float) -> tuple[float, i
     return best, which, second
 
 
-@compile_kernel
-def descend(fit: Passive, m: int, noise: float, at: Place, idle: int) -> tuple[bool, int, int]:
-    """Move to least squares on the passive columns, dropping those whose sign would turn.
+@compile_part
+def descend(fit: Passive, m: int, noise: float, at: Place, first: int) -> tuple[bool, int, int]:
+    """Move to least squares on the passive columns, dropping the first one, if any, and those whose sign would turn.
 
-    Returns whether it was clear which, the number of passive columns, and that of faces left behind so far.
+    Returns whether it was clear which, the number of passive columns, and that of faces left behind.
     """
-    goal = np.empty(m)
+    goal, idle = np.empty(m), 0
     while True:
-        goal[:m] = fit.projection[:m]
+        if first >= 0:
+            leave(fit, m, first, at, idle)
+            m, idle = m - 1, idle + 1
+        for p in range(m):
+            goal[p] = fit.projection[p]
         back_substitute(fit.R, m, goal)
         share, first, unclear = np.inf, -1, False
         for p in range(m):
@@ -121,15 +125,14 @@ def descend(fit: Passive, m: int, noise: float, at: Place, idle: int) -> tuple[b
         if unclear or idle == at.idle.shape[0]:
             return False, m, idle
         if first < 0:
-            fit.coef[:m] = goal[:m]
+            for p in range(m):
+                fit.coef[p] = goal[p]
             return True, m, idle
         for p in range(m):
             fit.coef[p] += share * (goal[p] - fit.coef[p])
-        leave(fit, m, first, at, idle)
-        m, idle = m - 1, idle + 1
 
 
-@compile_kernel
+@compile_part
 def leave(fit: Passive, m: int, position: int, at: Place, idle: int) -> None:
     """Drop a passive column and note its face."""
     j = fit.column[position]
@@ -138,7 +141,7 @@ def leave(fit: Passive, m: int, position: int, at: Place, idle: int) -> None:
     delete(fit, m, position)
 
 
-@compile_kernel
+@compile_part
 def enter(columns: Columns, fit: Passive, m: int, j: int, sign: float, at: Place) -> bool:
     """Make a column passive unless it may depend on the others."""
     if m == fit.Q.shape[0] or not append(fit, m, columns.rows[j], columns.norms[j]):
@@ -148,7 +151,7 @@ def enter(columns: Columns, fit: Passive, m: int, j: int, sign: float, at: Place
     return True
 
 
-@compile_kernel
+@compile_part
 def note(log: Log, count: int, s: float, fit: Passive, m: int, at: Place) -> None:
     """Write down a knot, its averages and its slopes."""
     averages, slopes = log.starts[0, count], log.starts[1, count]
@@ -164,14 +167,14 @@ def note(log: Log, count: int, s: float, fit: Passive, m: int, at: Place) -> Non
     log.starts[0, count + 1], log.starts[1, count + 1] = averages, slopes + m
 
 
-@compile_kernel
+@compile_part
 def has_room(log: Log, count: int, d: int) -> bool:
     """Whether one more knot can be written down."""
     used = max(log.starts[0, count], log.starts[1, count])
     return count + 1 < log.times.size and used + d <= log.columns.shape[1]
 
 
-@compile_kernel
+@compile_part
 def next_event(
     columns: Columns, fit: Passive, m: int, at: Place, noise: float, is_lasso: bool
 ) -> tuple[float, float, int, int]:
@@ -187,7 +190,7 @@ def next_event(
     return wait, min(second, wait_back), j, -1
 
 
-@compile_kernel
+@compile_part
 def size_then(fit: Passive, m: int, at: Place, wait: float, returning: int, least: float) -> float:
     """The size of the passive z in a while, if all but a returning one are then away from zero; else -1."""
     size = 0.0
@@ -199,11 +202,13 @@ def size_then(fit: Passive, m: int, at: Place, wait: float, returning: int, leas
     return size
 
 
-@compile_kernel
+@compile_part
 def move(fit: Passive, m: int, at: Place, wait: float) -> None:
     """Let time pass."""
-    at.dual[:] += wait * at.rate
-    at.impulse[:] += wait * fit.residual
+    for j in range(at.dual.size):
+        at.dual[j] += wait * at.rate[j]
+    for i in range(at.impulse.size):
+        at.impulse[i] += wait * fit.residual[i]
     for p in range(m):
         at.integral[fit.column[p]] += wait * fit.coef[p]
 
@@ -232,7 +237,7 @@ def rest_or_move(columns: Columns, residual: Floats, at: Place) -> None:
         at.rate[free[k]] = dot(columns.rows[free[k]], residual) / n
 
 
-@compile_kernel
+@compile_part
 def turn(columns: Columns, fit: Passive, m: int, at: Place, j: int, p: int, noise: float) -> tuple[bool, int, int]:
     """The direction after an event, the arrival of j or the return of the one at p, and the rate of the dual along it.
 
@@ -244,15 +249,12 @@ def turn(columns: Columns, fit: Passive, m: int, at: Place, j: int, p: int, nois
     else:
         sign = 1.0 if at.rate[j] > 0.0 else -1.0
     at.dual[j] = columns.upper[j] if sign > 0.0 else -columns.lower[j]
-    if p >= 0:
-        leave(fit, m, p, at, 0)
-        m, idle = m - 1, 1
-    elif enter(columns, fit, m, j, sign, at):
-        m, idle = m + 1, 0
-    else:
-        at.idle[0, 0], at.idle[0, 1] = j, sign
-        return False, m, 1
-    found, m, idle = descend(fit, m, noise, at, idle)
+    if p < 0:
+        if not enter(columns, fit, m, j, sign, at):
+            at.idle[0, 0], at.idle[0, 1] = j, sign
+            return False, m, 1
+        m += 1
+    found, m, idle = descend(fit, m, noise, at, p)
     if not found:
         return False, m, idle
     rest_or_move(columns, fit.residual, at)
@@ -298,7 +300,8 @@ def walk_on(
             if size < 0.0 or (p >= 0 and peak > FORGET * max(size, then * target_norm)):
                 break
             peak = max(peak, size)
-            fit.bound[:m] = 0.0
+            for k in range(m):
+                fit.bound[k] = 0.0
         s = then
         move(fit, m, at, wait)
         found, m, idle = turn(columns, fit, m, at, j, p, noise)
@@ -306,6 +309,7 @@ def walk_on(
             return ADVANCED, m, count, s, peak, idle
         note(log, count, s, fit, m, at)
         if impulses.shape[0]:
-            impulses[count - first] = at.impulse
+            for i in range(at.impulse.size):
+                impulses[count - first, i] = at.impulse[i]
         count += 1
     return TURNED, m, count, s, peak, 0

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lassoflow.arrays import Floats, Ints
-from lassoflow.kernels import compile_kernel, compile_sums
+from lassoflow.kernels import compile_part, compile_sums
 
 _INDEPENDENT = 1e-5
 """Relative distance from the span of others from which on a column is surely independent of them."""
@@ -75,7 +75,7 @@ def subtract(weights: Floats, rows: Floats, out: Floats) -> None:
             out[i] -= weights[j] * rows[j, i]
 
 
-@compile_kernel
+@compile_part
 def back_substitute(R: Floats, m: int, values: Floats) -> None:
     """Solve the triangular system in place."""
     for j in range(m - 1, -1, -1):
@@ -86,36 +86,52 @@ def back_substitute(R: Floats, m: int, values: Floats) -> None:
             values[i] -= value * row[i]
 
 
-@compile_kernel
+@compile_part
+def orthogonalise(Q: Floats, vector: Floats, along: Floats, enough: float) -> float:
+    """Take from a vector what it has along orthonormal rows, and note it; again if less is left of it than enough.
+
+    Twice is always enough (Giraud et al. 2005). Returns the norm of what is left.
+    """
+    m, height = Q.shape[0], 0.0
+    again = np.empty(m)
+    for j in range(m):
+        along[j] = 0.0
+    for _ in range(2):
+        times(Q, vector, again)
+        subtract(again, Q, vector)
+        for j in range(m):
+            along[j] += again[j]
+        height = np.sqrt(dot(vector, vector))
+        if height >= enough:
+            break
+    return height
+
+
+@compile_part
 def append(fit: Passive, m: int, column: Floats, norm: float) -> bool:
     """Add a column to the factor unless it may depend on the others."""
     if m == column.size:
         return False
-    Q, inner, rest = fit.Q[:m], fit.R[m], column.copy()
-    times(Q, column, inner)
-    subtract(inner, Q, rest)
-    height = np.sqrt(dot(rest, rest))
-    if height < 0.25 * norm:  # "twice is enough" (Giraud et al. 2005)
-        correction = np.empty(m)
-        times(Q, rest, correction)
-        subtract(correction, Q, rest)
-        inner[:m] += correction
-        height = np.sqrt(dot(rest, rest))
+    inner, rest = fit.R[m], fit.Q[m]
+    for i in range(column.size):
+        rest[i] = column[i]
+    height = orthogonalise(fit.Q[:m], rest, inner, 0.25 * norm)
     if height <= _INDEPENDENT * norm:
         return False
-    rest /= height
-    fit.Q[m] = rest
+    for i in range(rest.size):
+        rest[i] /= height
     inner[m] = height
     along = dot(rest, fit.residual)
     fit.projection[m] = along
-    fit.residual[:] -= along * rest
+    for i in range(rest.size):
+        fit.residual[i] -= along * rest[i]
     return True
 
 
-@compile_kernel
+@compile_part
 def delete(fit: Passive, m: int, position: int) -> None:
     """Take a column out of the factor by rotations."""
-    Q, R, projection = fit.Q, fit.R, fit.projection
+    Q, R = fit.Q, fit.R
     count = m - 1 - position
     cosines, sines = np.empty(count), np.empty(count)
     for k in range(count):
@@ -127,7 +143,8 @@ def delete(fit: Passive, m: int, position: int) -> None:
             column[position + i + 1] = cosines[i] * below - sines[i] * above
         height = np.hypot(column[j], column[j + 1])
         cosines[k], sines[k] = column[j] / height, column[j + 1] / height
-        R[j, :j] = column[:j]
+        for i in range(j):
+            R[j, i] = column[i]
         R[j, j] = height
     for k in range(count):
         i, c, s = position + k, cosines[k], sines[k]
@@ -136,12 +153,9 @@ def delete(fit: Passive, m: int, position: int) -> None:
             above, below = first[row], second[row]
             first[row] = c * above + s * below
             second[row] = c * below - s * above
-    kept, again = Q[: m - 1], np.empty(m - 1)
-    times(kept, fit.target, projection)  # anew, that no rounding is carried along
-    fit.residual[:] = fit.target
-    subtract(projection, kept, fit.residual)
-    times(kept, fit.residual, again)
-    subtract(again, kept, fit.residual)
+    for i in range(fit.target.size):
+        fit.residual[i] = fit.target[i]
+    orthogonalise(Q[: m - 1], fit.residual, fit.projection, np.inf)  # anew, that no rounding is carried along
     for values in (fit.sign, fit.bound, fit.coef, fit.norm):
         for p in range(position, m - 1):
             values[p] = values[p + 1]
