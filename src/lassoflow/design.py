@@ -222,19 +222,25 @@ class SparseDesign(Counted):
         self._weights = np.ones(n) if weights is None else np.sqrt(weights)
         column = np.repeat(np.arange(d), np.diff(X.indptr))
         square = self._weights[X.indices] ** 2
-        unstored = self._unstored(column, square)
         self.means, self._offset = np.zeros(d), np.zeros(d)
-        raw = self._norms(column, square, unstored)
         if centre:
-            share = self._weights**2 / n
-            # A column without unstored zeros can be centred explicitly; in others the mean cannot dwarf the deviation.
-            shift = np.where(np.diff(X.indptr) == n, X.T @ share, 0.0)
-            if shift.any():
-                self._X = sp.csc_array((X.data - shift[column], X.indices, X.indptr), X.shape)
-            self._offset = self._X.T @ share
-            stored = np.bincount(column, square * (self._X.data - self._offset[column]), d)
-            self._offset += (stored - unstored * self._offset) / n
-            self.means = shift + self._offset
+            self._centre(column, square)
+        else:
+            self.norms = self._norms(column, square, np.zeros(d))
+
+    def _centre(self, column: Ints, square: Floats) -> None:
+        """Take the means off; entries have a column and a squared weight each."""
+        n, d = self.shape
+        X, unstored, share = self._X, self._unstored(column, square), self._weights**2 / n
+        raw = self._norms(column, square, unstored)
+        # A column without unstored zeros can be centred explicitly; in others the mean cannot dwarf the deviation.
+        shift = np.where(np.diff(X.indptr) == n, X.T @ share, 0.0)
+        if shift.any():
+            self._X = sp.csc_array((X.data - shift[column], X.indices, X.indptr), X.shape)
+        self._offset = self._X.T @ share
+        stored = np.bincount(column, square * (self._X.data - self._offset[column]), d)
+        self._offset += (stored - unstored * self._offset) / n
+        self.means = shift + self._offset
         self.norms = without_dust(self._norms(column, square, unstored), raw)
 
     def _unstored(self, column: Ints, square: Floats) -> Floats:
