@@ -11,7 +11,7 @@ import lassoflow as lf
 from lassoflow import ahead
 from lassoflow.box import Box
 from lassoflow.design import DenseDesign
-from lassoflow.working_set import Ahead, check, nearest
+from lassoflow.working_set import Ahead, Mixtures, check, nearest
 from oracles import kkt
 
 SOLVERS = {"lasso": lf.lasso_path, "flow": lf.limit_flow}
@@ -126,20 +126,37 @@ def brute(X, box, inside, times, impulses):
     return len(times) + 1, np.zeros(0)
 
 
+@pytest.mark.parametrize("count", [6, 60])
 @pytest.mark.parametrize("seed", range(20))
-def test_a_check_finds_the_first_departure(seed):
+def test_a_check_finds_the_first_departure(seed, count):
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((15, 9000))
     box = Box(rng.uniform(0.5, 3, 9000), rng.choice([1.0, 2.0, np.inf], 9000), decay=float(rng.choice([0.0, 0.1])))
     inside = rng.random(9000) < 0.5
-    times = np.cumsum(rng.uniform(0.1, 1, 6))
-    impulses = np.cumsum(rng.uniform(0.5, 2) * rng.standard_normal((6, 15)), axis=0)
+    times = np.cumsum(rng.uniform(0.1, 1, count))
+    impulses = np.cumsum(rng.uniform(0.5, 2) / count * 6 * rng.standard_normal((count, 15)), axis=0)
     verdict = check(
         DenseDesign(X, None, False), box, np.zeros(9000), inside, Ahead(times, impulses, np.zeros(15), True)
     )
     right, outside = brute(X, box, inside, times, impulses)
     assert verdict.right == right
     np.testing.assert_array_equal(verdict.outside, outside)
+
+
+@pytest.mark.parametrize("roughness", [0.0, 1e-3, 1.0])
+def test_mixtures_miss_no_more_than_they_say(roughness):
+    rng = np.random.default_rng(0)
+    curve = np.outer(np.linspace(1, 2, 80) ** 2, rng.standard_normal(50)) + np.outer(
+        np.linspace(1, 2, 80), rng.standard_normal(50)
+    )
+    vectors = curve + roughness * rng.standard_normal((80, 50))
+    mixed, X = Mixtures.of(vectors), rng.standard_normal((50, 200))
+    off = mixed.off(np.linalg.norm(X, axis=0), np.zeros(200))
+    assert mixed.parts.shape[0] < 10
+    apart = np.abs(mixed.weights @ (mixed.parts @ X) - vectors @ X)
+    assert (apart[:-1] <= off[0]).all()
+    assert apart[-1].max() <= 1e-14
+    assert off[0].max() <= 100 * roughness + 1e-9
 
 
 def test_a_check_of_the_end_finds_what_runs_away():
