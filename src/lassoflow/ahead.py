@@ -1,8 +1,8 @@
 """Walking ahead on a working set of columns, a batch of knots at a time, and checking all columns after.
 
 That a column stays in the box can be seen later. So the walk goes ahead on the columns that are nearest to the box,
-and then one product with all of X gives the dual of every column at all new knots, ``X'R(s_k) / n`` with R the
-residual cumulated over time. The dual is linear between knots: what is in the box at all of them is in the box
+and then one pass over X tells whether the dual of every column, ``X'R(s_k) / n`` with R the residual cumulated over
+time, was in it at all new knots. The dual is linear between knots: what is in the box at all of them is in the box
 throughout. The walk is kept up to the first knot at which a column is found outside, and goes on from there with that
 column among the others.
 
