@@ -1,6 +1,6 @@
 """Speed against today's solvers, the inputs on which they go wrong, gradient flows and their ends, bounds.
 
-python -m benchmarks [speed | large | sparse | mapped | growth | wrong | flows | ends | bounds] [--full] [--write]
+python -m benchmarks [PART] [--full] [--write]
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import bounds, ends, flows, growth, large, mapped, sparse, speed, wrong
+from benchmarks import bounds, crossvalidation, ends, flows, growth, large, mapped, sparse, speed, wrong
 from benchmarks.table import machine
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -19,6 +19,7 @@ PARTS: dict[str, tuple[str, int, int, Callable[[int], str]]] = {
     "sparse": ("A sparse design", 3, 7, sparse.run),
     "mapped": ("A design that stays in its file", 40_000, mapped.FULL, mapped.run),
     "growth": ("Growth", 3, 7, growth.run),
+    "selection": ("Cross-validation", 3, 7, crossvalidation.run),
     "wrong": ("Inputs on which today's solvers go wrong", 500, 2000, wrong.run),
     "flows": ("Gradient flow", 3, 11, flows.run),
     "ends": ("Where training ends", 5, 21, ends.run),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from benchmarks import cases, grids, growth, large, mapped, memory, sparse
+from benchmarks import cases, crossvalidation, grids, growth, large, mapped, memory, sparse
 from benchmarks.kkt import Curve, Data, duality_gap, violation
 from sklearn.linear_model import lasso_path
 
@@ -42,6 +42,13 @@ def test_sparse_equals_its_dense_restriction():
     assert "NOT" not in text
     knots_apart = text.split("knots\nto ")[1].split()[0]
     assert float(knots_apart) <= 1e-9
+
+
+def test_cross_validation_is_compared():
+    text = crossvalidation.run(1, (60, 40), (crossvalidation.Design(0.5, 3, 4.0),))
+    rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if "| 2 " in line]
+    errors = {row[3]: float(row[8]) for row in rows if row[8]}
+    assert errors["ExactLassoCV"] <= errors["LassoCV"] * (1 + 1e-6)
 
 
 def test_growth_fits_an_exponent():
