@@ -47,10 +47,10 @@ def run(rounds: int, shape: tuple[int, int] = SHAPE, designs: tuple[Design, ...]
             with threadpoolctl.threadpool_limits(threads), solvers.quiet():
                 rows += [[str(design), str(threads), *row] for row in _rows(data, rounds)]
     text = [
-        f"{shape[0]}x{shape[1]}, {FOLDS} folds, from the raw arrays to the fit of all rows. LassoCV has its 100 penalties",
-        "and its tolerance of 1e-4, LassoLarsCV the knots of exact paths; ours are exact, over all penalties down to 1e-3",
-        "lambda_max. cv_glmnet has its defaults. alpha and the error are those of the minimum, FlowRegressorCV's also over",
-        "the blend.",
+        f"{shape[0]}x{shape[1]}, {FOLDS} folds, from the raw arrays to the fit of all rows. LassoCV has its 100",
+        "penalties and its tolerance of 1e-4, LassoLarsCV the knots of exact paths; ours are exact, over all penalties",
+        "down to 1e-3 lambda_max. cv_glmnet has its defaults. alpha and the error are those of the minimum,",
+        "FlowRegressorCV's also over the blend.",
         *absences({"glmnet-rs": glmnetrs}),
         "",
         table(HEADER, rows),
