@@ -29,8 +29,10 @@ from lassoflow.state import Knot, State, rounding
 from lassoflow.stride import Budget, Reporter, Stop, Stride, follow
 from lassoflow.working_set import Ahead, Verdict, check, nearest
 
-SMALL = 2**20
-"""Entries of X up to which all columns are walked on at once."""
+SMALL, _SQUARE = 2**18, 4
+"""Entries of X up to which all columns are walked on at once, and columns a row below which it may have as many times
+more: most of them are passive in the end.
+"""
 _FEWEST, _MOST = 16, 128
 """Knots in the first batch and in the largest."""
 _LONG = 2.0
@@ -72,7 +74,7 @@ class Walk:
         """Walk to the end."""
         design = self.problem.design
         n, d = design.shape
-        is_at_hand = n * d <= SMALL and design.rounding is None
+        is_at_hand = n * d <= SMALL * (_SQUARE if d < _SQUARE * n else 1) and design.rounding is None
         if is_at_hand and not self._checkpoint:
             state = State.at_start(self.problem, self.box, self.law)
             return follow(state, self.record, self.budget, self._listener)
