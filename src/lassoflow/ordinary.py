@@ -222,7 +222,7 @@ def rest_or_move(columns: Columns, residual: Floats, at: Place) -> None:
         at.rate[j] = 0.0
         free[count] = j
         count += not at.is_passive[j]
-    for k in range(0, count - 3, 4):  # as in times(): one function for both makes a walk a sixth slower
+    for k in range(0, count - 3, 4):  # as in take_out(): one function for both makes a walk a sixth slower
         e, f, g, h = free[k], free[k + 1], free[k + 2], free[k + 3]
         a, b, c, d = columns.rows[e], columns.rows[f], columns.rows[g], columns.rows[h]
         p, q, r, s = 0.0, 0.0, 0.0, 0.0

@@ -44,8 +44,11 @@ def dot(a: Floats, b: Floats) -> float:
 
 
 @compile_sums
-def times(rows: Floats, vector: Floats, out: Floats) -> None:
-    """Put ``rows vector`` into out: as fast as a BLAS of one thread, and the same however many threads there are."""
+def take_out(rows: Floats, vector: Floats, along: Floats) -> None:
+    """Take from a vector what it has along orthonormal rows, some at a time, and add that up: one read of them.
+
+    As fast as a BLAS of one thread, and the same however many threads there are.
+    """
     k, n = rows.shape
     for j in range(0, k - 3, 4):
         a, b, c, d = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
@@ -56,23 +59,17 @@ def times(rows: Floats, vector: Floats, out: Floats) -> None:
             q += b[i] * value
             r += c[i] * value
             s += d[i] * value
-        out[j], out[j + 1], out[j + 2], out[j + 3] = p, q, r, s
-    for j in range(k - k % 4, k):
-        out[j] = dot(rows[j], vector)
-
-
-@compile_sums
-def subtract(weights: Floats, rows: Floats, out: Floats) -> None:
-    """Take ``weights rows`` from out."""
-    k, n = rows.shape
-    for j in range(0, k - 3, 4):
-        a, b, c, d = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
-        p, q, r, s = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
         for i in range(n):
-            out[i] -= p * a[i] + q * b[i] + r * c[i] + s * d[i]
+            vector[i] -= p * a[i] + q * b[i] + r * c[i] + s * d[i]
+        along[j] += p
+        along[j + 1] += q
+        along[j + 2] += r
+        along[j + 3] += s
     for j in range(k - k % 4, k):
+        p = dot(rows[j], vector)
         for i in range(n):
-            out[i] -= weights[j] * rows[j, i]
+            vector[i] -= p * rows[j, i]
+        along[j] += p
 
 
 @compile_part
@@ -92,15 +89,11 @@ def orthogonalise(Q: Floats, vector: Floats, along: Floats, enough: float) -> fl
 
     Twice is always enough (Giraud et al. 2005). Returns the norm of what is left.
     """
-    m, height = Q.shape[0], 0.0
-    again = np.empty(m)
-    for j in range(m):
+    height = 0.0
+    for j in range(Q.shape[0]):
         along[j] = 0.0
     for _ in range(2):
-        times(Q, vector, again)
-        subtract(again, Q, vector)
-        for j in range(m):
-            along[j] += again[j]
+        take_out(Q, vector, along)
         height = np.sqrt(dot(vector, vector))
         if height >= enough:
             break
