@@ -36,7 +36,8 @@ def compile_part(function: Callable[..., Any]) -> Any:
     """The function, as a part of kernels: put into each of them, so that all processes run the same instructions.
 
     A function that is linked may be another copy, optimised differently, where it was compiled than where it was read
-    from the cache.
+    from the cache. (The cache heeds the file of the kernel alone: who changes a part elsewhere deletes
+    ``__pycache__/*.nb*``.)
     """
     return numba.njit(error_model="numpy", forceinline=True)(function) if compiled else function
 
