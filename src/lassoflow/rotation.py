@@ -15,8 +15,8 @@ from lassoflow.arrays import Floats
 from lassoflow.design import DenseDesign, Subset
 from lassoflow.problem import LeastSquares
 
-_LONG, _LARGE = 4, 2**14
-"""Rows a column, and entries, from which on a rotation pays."""
+_LONG, _LARGE = 4, 2**16
+"""Rows a column, and entries, from which on a rotation pays: small ones wait for threads where cores are busy."""
 _BLOCK = 16
 """Rows a column that are rotated at a time."""
 
