@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from copy import copy
 
 import numpy as np
@@ -27,6 +28,7 @@ from lassoflow.recession import NoMinimum
 from lassoflow.record import Record
 from lassoflow.state import Knot, State, rounding
 from lassoflow.stride import Budget, Reporter, Stop, Stride, follow
+from lassoflow.threads import one_thread
 from lassoflow.working_set import Ahead, Verdict, check, nearest
 
 SMALL, _SQUARE = 2**18, 4
@@ -35,6 +37,8 @@ more: most of them are passive in the end.
 """
 _FEWEST, _MOST = 16, 128
 """Knots in the first batch and in the largest."""
+_NEAR = 2**20
+"""Entries of the columns taken along up to which one thread walks on them; all columns are checked by all threads."""
 _LONG = 2.0
 """Times the root of features over columns taken along for a knot: knots of a batch whose passes over the columns that
 are taken along, many for each batch, cost about what the one over all columns does.
@@ -76,8 +80,9 @@ class Walk:
         n, d = design.shape
         is_at_hand = n * d <= SMALL * (_SQUARE if d < _SQUARE * n else 1) and design.rounding is None
         if is_at_hand and not self._checkpoint:
-            state = State.at_start(self.problem, self.box, self.law)
-            return follow(state, self.record, self.budget, self._listener)
+            with one_thread():
+                state = State.at_start(self.problem, self.box, self.law)
+                return follow(state, self.record, self.budget, self._listener)
         stop = self._in_batches()
         if self._checkpoint:
             self._checkpoint.remove()
@@ -89,7 +94,8 @@ class Walk:
         while True:
             first = max(self.record.size, 1)
             stride = Stride(state, self.record, chosen, self.budget, self._knots + 1)
-            stop = stride.go(first + self._knots)
+            with self._one_thread(chosen):
+                stop = stride.go(first + self._knots)
             added = self.record.size - first
             verdict = self._check(stride, stop, max(added, 0))
             if stop and (added < 0 or not verdict.outside.size):
@@ -102,7 +108,11 @@ class Walk:
             if self._checkpoint:
                 self._checkpoint.write(Batch(knot, chosen, self._knots, self._width, self.record))
                 factor = None  # is not written, and made anew would be rounded otherwise
-            state = self._state(chosen, knot, factor)
+            with self._one_thread(chosen):
+                state = self._state(chosen, knot, factor)
+
+    def _one_thread(self, chosen: Ints) -> AbstractContextManager[None]:
+        return one_thread(self.problem.n_samples * chosen.size <= _NEAR)
 
     def _begin(self) -> tuple[Ints, State]:
         """The columns of the first batch and the state it begins in, at the start or where a checkpoint says."""

@@ -14,9 +14,12 @@ import numpy as np
 from lassoflow.arrays import Floats
 from lassoflow.design import DenseDesign, Subset
 from lassoflow.problem import LeastSquares
+from lassoflow.threads import one_thread
 
-_LONG, _LARGE = 4, 2**16
-"""Rows a column, and entries, from which on a rotation pays: small ones wait for threads where cores are busy."""
+_LONG, _LARGE = 4, 2**14
+"""Rows a column, and entries, from which on a rotation pays."""
+_HEAVY = 2**32
+"""Multiplications from which on threads are worth waiting for."""
 _BLOCK = 16
 """Rows a column that are rotated at a time."""
 
@@ -48,7 +51,8 @@ def rotated(problem: LeastSquares) -> LeastSquares:
     (n, d), design = problem.design.shape, problem.design
     assert isinstance(design, DenseDesign)
     design.count()
-    triangle = _triangle(design.matrix, problem.target) * np.sqrt((d + 1) / n)  # the loss is per row
+    with one_thread(n * d * d <= _HEAVY):
+        triangle = _triangle(design.matrix, problem.target) * np.sqrt((d + 1) / n)  # the loss is per row
     small = copy(problem)
     for cached in ("lambda_max", "largest_single_fit", "deviations"):
         small.__dict__.pop(cached, None)
