@@ -1,6 +1,4 @@
-"""One thread for small work: it holds while anyone needs it, and what was before comes back."""
-
-import threading
+"""One thread for small work: and what was before comes back."""
 
 import pytest
 from threadpoolctl import threadpool_info
@@ -32,22 +30,4 @@ def test_threads_come_back_after_an_error():
     before = threads()
     with pytest.raises(KeyError), one_thread():
         raise KeyError
-    assert threads() == before
-
-
-def test_walks_side_by_side_share_the_limit():
-    before, inside, leave = threads(), threading.Event(), threading.Event()
-
-    def hold():
-        with one_thread():
-            inside.set()
-            leave.wait()
-
-    other = threading.Thread(target=hold)
-    with one_thread():
-        other.start()
-        inside.wait()
-    assert set(threads()) == {1}
-    leave.set()
-    other.join()
     assert threads() == before

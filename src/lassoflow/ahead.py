@@ -111,7 +111,7 @@ class Walk:
             with self._one_thread(chosen):
                 state = self._state(chosen, knot, factor)
 
-    def _one_thread(self, chosen: Ints) -> AbstractContextManager[None]:
+    def _one_thread(self, chosen: Ints) -> AbstractContextManager[object]:
         return one_thread(self.problem.n_samples * chosen.size <= _NEAR)
 
     def _begin(self) -> tuple[Ints, State]:
