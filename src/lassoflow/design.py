@@ -48,8 +48,8 @@ class Units:
 
 _SMALL = 2**20
 """Entries of X up to which it is brought into the order of columns."""
-_BLOCK = 4096
-"""Columns of X that are multiplied at a time."""
+_BLOCK, _ENTRIES = 4096, 2**22
+"""Columns of X that are multiplied at a time, or more if these have fewer entries: threads meet after each block."""
 
 
 class Passes(int):
@@ -164,8 +164,9 @@ class DenseDesign(Counted):
     def blocks(self, vectors: Floats) -> Iterator[tuple[slice, Floats]]:
         """See :meth:`Design.blocks`."""
         self.count()
-        for start in range(0, self.shape[1], _BLOCK):
-            block = slice(start, start + _BLOCK)
+        n, d = self.shape
+        for start in range(0, d, step := max(_BLOCK, _ENTRIES // n)):
+            block = slice(start, start + step)
             yield block, vectors @ self.matrix[:, block]
 
     def subset(self, index: Ints) -> Subset:

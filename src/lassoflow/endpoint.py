@@ -21,6 +21,7 @@ from lassoflow.multiprecision import exact_end
 from lassoflow.network import Network, PowerNetwork
 from lassoflow.optimality import EXACT
 from lassoflow.problem import LeastSquares
+from lassoflow.threads import SMALL, one_thread
 from lassoflow.walk import lasso_path, limit_flow
 
 _SECTION_12 = "docs/theory.md, section 12"
@@ -127,13 +128,14 @@ def flow_endpoint(problem: LeastSquares, network: Network, precision: Literal["d
     if np.isinf(branches.lower).all():
         kept, y = _nonnegative_fit(problem)
     first = np.flatnonzero(lasso_path(problem).end) if _is_tiny(network) else None
-    solver = DualNewton(X[:, kept], y, _of(working, kept), first)
-    if precision == "mp":
-        exact = exact_end(solver, units.target - units.design, _of(branches, kept))
-        sign, logs, theta, steps = exact.sign, exact.log_abs, exact.theta, exact.steps
-    else:
-        sign, logs = solver.solve()
-        logs, theta, steps = logs + math.log(2.0) * (units.target - units.design), solver.theta, solver.steps
+    with one_thread(X.size <= SMALL):
+        solver = DualNewton(X[:, kept], y, _of(working, kept), first)
+        if precision == "mp":
+            exact = exact_end(solver, units.target - units.design, _of(branches, kept))
+            sign, logs, theta, steps = exact.sign, exact.log_abs, exact.theta, exact.steps
+        else:
+            sign, logs = solver.solve()
+            logs, theta, steps = logs + math.log(2.0) * (units.target - units.design), solver.theta, solver.steps
     log_abs, coef = np.full(problem.n_features, -np.inf), np.zeros(problem.n_features)
     log_abs[kept] = logs
     coef[kept] = sign * np.exp(log_abs[kept])

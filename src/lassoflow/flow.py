@@ -28,6 +28,7 @@ from lassoflow.integration import FlowProgress, Integration
 from lassoflow.network import Network, PowerNetwork
 from lassoflow.path import Frame, Path, Status
 from lassoflow.problem import LeastSquares
+from lassoflow.threads import SMALL, one_thread
 from lassoflow.vanishing import Vanishing, distance_factor
 from lassoflow.walk import limit_flow
 
@@ -149,7 +150,8 @@ def _integrated(
     run = Integration(problem, branches, rtol)
     run.refuse_rounding(network)
     stop = np.inf if until is None else until
-    stretches, at_rest = run.run(float(units.working_time(stop)), callback)
+    with one_thread(problem.n_samples * problem.n_features <= SMALL):
+        stretches, at_rest = run.run(float(units.working_time(stop)), callback)
     if at_rest and (left := run.left_to_go()) > 10 * rtol:
         warnings.warn(_UNCERTAIN.format(left), LinAlgWarning, stacklevel=3)
     curve = Smooth(problem, units, branches, stretches, stop, rtol, at_rest, run.effort)

@@ -7,6 +7,9 @@ from functools import cache
 
 from threadpoolctl import ThreadpoolController
 
+SMALL = 2**18
+"""Entries of a matrix up to which work on it is small, if it is gone through again and again."""
+
 
 def one_thread(small: bool = True) -> AbstractContextManager[object]:
     """Linear algebra by one thread meanwhile, if the work is small.
