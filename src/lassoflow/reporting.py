@@ -103,7 +103,9 @@ def _source(job: ReportJob, table: Table) -> Source:
     sha256 = fingerprint(table, job.data)["sha256"]
     settings = _SETTINGS[job.penalty_factor]
     notes = tuple(f"{note}." for note in table.notes)
-    return Source(job.data, table.target_name, settings, f"lassoflow report {_arguments(job)}", sha256, notes)
+    return Source(
+        FilePath(job.data).name, table.target_name, settings, f"lassoflow report {_arguments(job)}", sha256, notes
+    )
 
 
 def _arguments(job: ReportJob) -> str:

@@ -24,6 +24,8 @@ MOST_CURVES = 30
 MOST_ROWS = 1000
 """Of the table of coefficients."""
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 class Source(NamedTuple):
     """Where the data come from and how to make the page again; what the command line knows and a path does not."""
@@ -155,19 +157,21 @@ def _stops(
         scale = subject.scale / penalty_scale(subject)
         for log_scale, flow in zip(LOG_SCALES, flows(subject, until, tell), strict=True):
             own, average = (track(one, features, scale, (ends[0], until)) for one in (flow, flow.averaged()))
-            stops.append(_stop(f"e^{log_scale:,.0f}", own, average))
+            label = f"e{log_scale:.0f}".translate(_RAISED)
+            stops.append(_stop(label, f"The network, from an initialisation of {label}", own, average))
     else:
         notes.append(reason)
     network = subject.flow.network
-    label = f"as given: {network!r}" if network is not None else "the limit"
-    stops.append(_stop(label, tracks["flow"], tracks["average"], own=True))
+    in_the_limit = "the limit", "The network, in the limit of a vanishing initialisation"
+    given = in_the_limit if network is None else (repr(network), f"The network, {network!r}")
+    stops.append(_stop(*given, tracks["flow"], tracks["average"], own=True))
     if "limit" in tracks:
-        stops.append(_stop("the limit", tracks["limit"], tracks["limit average"]))
+        stops.append(_stop(*in_the_limit, tracks["limit"], tracks["limit average"]))
     return stops
 
 
-def _stop(label: str, flow: Track, average: Track, own: bool = False) -> dict[str, Any]:
-    return {"label": label, "flow": flow.to_dict(), "average": average.to_dict(), "own": own}
+def _stop(label: str, title: str, flow: Track, average: Track, own: bool = False) -> dict[str, Any]:
+    return {"label": label, "title": title, "flow": flow.to_dict(), "average": average.to_dict(), "own": own}
 
 
 # -- the chosen model ---------------------------------------------------------------------------------------------

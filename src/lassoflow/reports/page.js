@@ -6,7 +6,7 @@ const dark = ["#b7a6ff", "#ff9aa5", "#6fd08c", "#7cc7f5", "#e08ad0", "#5fd3c4", 
 const light = ["#332288", "#cc6677", "#117733", "#3a9bdc", "#882255", "#2f9485", "#000000", "#8a8a1c", "#aa4499", "#b58a00"];
 const byId = (id) => document.getElementById(id);
 const state = { axis: "s", s: 1, stop: page.first_stop, hidden: new Set() };
-let plots = {};
+const plots = {}, views = {};
 
 // -- tracks: values at nodes, and what holds between them (see tracks.py) --------------------------------------------
 
@@ -27,7 +27,7 @@ function readTrack(raw) {
 
 const width = page.names.length;
 const lasso = readTrack(page.lasso);
-const stops = page.stops.map((stop) => ({ label: stop.label, own: stop.own, flow: readTrack(stop.flow), average: readTrack(stop.average) }));
+const stops = page.stops.map((stop) => ({ label: stop.label, title: stop.title, flow: readTrack(stop.flow), average: readTrack(stop.average) }));
 const limit = stops.length > 1 ? stops[stops.length - 1].flow : null;
 
 function place(track, s) { // the node before s and the share of the next one
@@ -142,13 +142,14 @@ function lossCurve(track) {
 
 // -- colours ---------------------------------------------------------------------------------------------------------
 
-const printing = window.matchMedia("print"), night = window.matchMedia("(prefers-color-scheme: dark)");
+const night = window.matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => night.matches && !state.printing;
-const tone = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const paper = { ink: "#000", quiet: "#444", grid: "#e4e4e4", line: "#bbb", network: "#d1495b", lasso: "#2f5bd0" };
+const tone = (name) => (state.printing ? paper[name] : getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
 const colourOf = (j) => (j < light.length ? (isDark() ? dark : light)[j] : isDark() ? "#6b7484" : "#9aa2b0");
 
 function paint() { // what the scheme decides, in every chart
-  const [ink, quiet, grid, line] = (isDark() || !state.printing ? ["ink", "quiet", "grid", "line"].map(tone) : ["#000", "#444", "#e4e4e4", "#bbb"]);
+  const [ink, quiet, grid, line] = ["ink", "quiet", "grid", "line"].map(tone);
   for (const plot of Object.values(plots)) {
     plot.setv({ background_fill_color: null, border_fill_color: null });
     for (const axis of [...plot.below, ...plot.left])
@@ -243,7 +244,7 @@ function drawTime() { // the cursor, the points on the curves, the table and the
   const visible = [...Array(width).keys()].filter((j) => !state.hidden.has(j));
   const dots = (plot, track, values) => {
     if (!plot || !track || !width) return;
-    const x = position(track, clipped(track)), kept = visible.filter((j) => values[j] !== 0);
+    const x = position(track, clipped(track)), kept = visible.filter((j) => j < light.length && values[j] !== 0);
     fill(plot, "points", { x: kept.map(() => x), y: kept.map((j) => values[j]), color: kept.map(colourOf) });
     fill(plot, "cursor", { xs: [[x, x]], ys: [heights] });
   };
@@ -264,11 +265,10 @@ function writeWords(shown) {
   if (shown) words.push(`Network: support ${dimensionAt(shown.flow, clipped(shown.flow))}${loss(shown.flow)}.`);
   if (lasso) words.push(`Lasso: support ${dimensionAt(lasso, state.s)}${loss(lasso)}.`);
   byId("readout").textContent = words.join("  ");
-  const scale = byId("scale");
-  if (!scale) return;
+  if (shown) byId("flow-title").textContent = shown.title + (limit && shown.flow !== limit ? "; dotted, the limit" : "");
+  if (!byId("scale")) return;
   byId("scale-value").textContent = shown.label;
-  scale.setAttribute("aria-valuetext", shown.label);
-  byId("flow-title").textContent = `The network, from ${shown.label.startsWith("e^") ? `an initialisation of ${shown.label}` : shown.label}` + (shown.flow === limit ? "" : "; dotted, the limit");
+  byId("scale").setAttribute("aria-valuetext", shown.label);
 }
 
 const ROWS = 12;
@@ -317,10 +317,29 @@ function legend() {
 
 function recolour() { paint(); legend(); drawCurves(); }
 
+function freeze() { // paper is white, and not as wide as the window: what is printed is a copy of each chart that can shrink
+  thaw();
+  state.printing = true;
+  recolour();
+  for (const [name, view] of Object.entries(views)) {
+    view.paint();
+    const copy = view.export("png", true).canvas;
+    copy.removeAttribute("style");
+    copy.className = "printed";
+    byId(`chart-${name}`).after(copy);
+  }
+}
+
+function thaw() {
+  for (const copy of document.querySelectorAll(".printed")) copy.remove();
+  if (state.printing) { state.printing = false; recolour(); }
+}
+
 async function start() {
   for (const [name, item] of Object.entries(page.charts)) {
     const manager = await Bokeh.embed.embed_item(item, `chart-${name}`);
-    plots[name] = (manager.roots ? manager.roots[0] : manager[0]).model;
+    views[name] = manager.roots[0];
+    plots[name] = views[name].model;
   }
   for (const radio of document.querySelectorAll("input[name=axis]")) radio.addEventListener("change", () => { state.axis = radio.value; drawCurves(); });
   byId("time").addEventListener("input", (event) => moveTo(10 ** (first + (event.target.value / 1000) * (last - first))));
@@ -328,8 +347,8 @@ async function start() {
   byId("next").addEventListener("click", () => jump(1));
   if (byId("scale")) byId("scale").addEventListener("input", (event) => { state.stop = Number(event.target.value); drawCurves(); });
   night.addEventListener("change", recolour);
-  window.addEventListener("beforeprint", () => { state.printing = true; recolour(); });
-  window.addEventListener("afterprint", () => { state.printing = false; recolour(); });
+  window.addEventListener("beforeprint", freeze);
+  window.addEventListener("afterprint", thaw);
   let waiting = 0;
   window.addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(drawCurves, 150); });
   setHeights();
