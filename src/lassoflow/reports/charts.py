@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from lassoflow.checks import Certificate
 from lassoflow.selection_display import SelectionDisplay
 
 HEIGHT = 340
+_BLUE, _RED = "#5b7fd6", "#d1495b"
 
 
 def script() -> str:
@@ -37,36 +39,53 @@ def frames(lasso: bool, flow: bool, loss: bool) -> dict[str, Any]:
     return {name: _as_json(figure) for name, figure in figures.items()}
 
 
-def cross_validation(selection: Any) -> dict[str, Any]:
-    """The cross-validated error over the penalty with the band of its standard error and the choices, as JSON."""
+def cross_validation(selection: Any) -> tuple[dict[str, Any], list[str]]:
+    """The cross-validated error over the penalty, its standard error and the choices, as JSON; and what is what."""
     display = SelectionDisplay.from_selection(selection)
     low, high = display.error - display.standard_error, display.error + display.standard_error
     # Fits that nobody would choose must not set the scale.
     top = np.nanmax(np.append(high[: display.error.argmin() + 1], display.error[0]))
     bottom = np.nanmin(np.append(low, display.error))
     margin = 0.05 * (top - bottom) or 1.0
-    figure = _figure("cv", x_axis_type="log", x_range=_reversed(display.lam), y_range=_range(bottom, top, margin))
+    across = _range(display.lam.max(), display.lam.min())  # time runs to the right
+    figure = _figure("cv", x_axis_type="log", x_range=across, y_range=_range(bottom - margin, top + margin))
     figure.xaxis.axis_label, figure.yaxis.axis_label = "penalty λ = 1/s", "error"
     if np.isfinite(low).all():
-        figure.varea(display.lam, low, high, fill_alpha=0.2, name="band", color="#5b7fd6")
-    for (name, values), dash in zip(display.views.items(), ("dashed", "dotted"), strict=False):
-        figure.line(display.lam, values, line_dash=dash, line_width=1.3, color="#8a8a8a", legend_label=name)
-    label = "best blend" if display.views else "error"
-    curve = figure.line(display.lam, display.error, line_width=2.2, color="#5b7fd6", legend_label=label, name="error")
-    chosen = selection.choice
-    marks = {**display.choices, selection.rule: (chosen.lam, chosen.error, chosen.blend)}
-    for (name, (lam, error, _)), shape in zip(marks.items(), ("circle", "square", "diamond"), strict=False):
-        is_choice = name == selection.rule
-        text = f"{_RULES[name]}{' (chosen)' if is_choice else ''}"
-        figure.scatter(
-            [lam], [error], marker=shape, size=13 if is_choice else 9, color="#d1495b", legend_label=text, name=name
-        )
+        figure.varea(display.lam, low, high, fill_alpha=0.2, name="band", color=_BLUE)
+    keys = []
+    for (name, values), (dash, sign) in zip(display.views.items(), (("dashed", "╌"), ("dotted", "┈")), strict=False):
+        figure.line(display.lam, values, line_dash=dash, line_width=1.3, color="#8a8a8a")
+        keys.append(f"{sign} {name}")
+    curve = figure.line(display.lam, display.error, line_width=2.2, color=_BLUE, name="error")
+    keys.append("▬ best blend" if display.views else "▬ error")
     _add_hover(figure, [curve], [("λ", "$x{0.0000}"), ("error", "$y{0.0000}")])
-    figure.legend.location, figure.legend.background_fill_alpha = "top_right", 0.0
+    return _as_json(figure), keys + _mark_choices(figure, selection, display.choices)
+
+
+def _mark_choices(figure: Any, selection: Any, choices: dict[str, tuple[float, float, float]]) -> list[str]:
+    """A mark for every rule, the largest for the one that was followed; and what is what."""
+    chosen, keys = selection.choice, []
+    shapes = {"min": ("circle", "●", "least error"), "1se": ("square", "■", "one standard error")}
+    shapes["paired"] = ("diamond", "◆", "the paired rule")
+    for name, (lam, error, _) in {**choices, selection.rule: (chosen.lam, chosen.error, chosen.blend)}.items():
+        marker, sign, words = shapes[name]
+        followed = name == selection.rule
+        figure.scatter([lam], [error], marker=marker, size=14 if followed else 9, color=_RED, name=name)
+        keys.append(f"{sign} {words}{', chosen' if followed else ''}")
+    return keys
+
+
+def distances(certificate: Certificate) -> dict[str, Any]:
+    """How far apart the averaged flow and the lasso are at every knot, and how far at most, as JSON."""
+    shown = (certificate.s > 1e-300) & (certificate.s < 1e300)
+    s, distance, bound = certificate.s[shown], 100 * certificate.distance[shown], 100 * certificate.bound[shown]
+    top = float(np.nanmax(np.concatenate([distance, bound])))
+    figure = _figure("distance", 220, x_axis_type="log", x_range=_range(s[0], s[-1]), y_range=_range(0.0, 1.05 * top))
+    figure.xaxis.axis_label, figure.yaxis.axis_label = f"time {certificate.time}", "% apart"
+    figure.line(s, bound, line_dash="dashed", line_width=1.3, color="#8a8a8a", name="bound")
+    curve = figure.line(s, distance, line_width=2.2, color=_BLUE, name="distance")
+    _add_hover(figure, [curve], [("s", "$x{0.0000}"), ("% apart", "$y{0.000}")])
     return _as_json(figure)
-
-
-_RULES = {"min": "least error", "1se": "one standard error", "paired": "paired rule"}
 
 
 def _coefficients(name: str) -> Any:
@@ -107,7 +126,7 @@ def _figure(name: str, height: int = HEIGHT, **options: Any) -> Any:
         name=name, height=height, sizing_mode="stretch_width", toolbar_location=None, tools="", stylesheets=[scrolls],
         min_border_left=52, **options,
     )  # fmt: skip
-    made.outline_line_color = None
+    made.outline_line_color = made.border_line_color = None
     if not options.get("x_axis_type"):  # the script of the page sets ticks
         made.xaxis.ticker = ticks = FixedTicker(ticks=[])
         made.xgrid.ticker = ticks
@@ -132,14 +151,10 @@ def _source(*columns: str) -> Any:
     return ColumnDataSource({column: [] for column in columns})
 
 
-def _range(low: float, high: float, margin: float = 0.0) -> Any:
+def _range(low: float, high: float) -> Any:
     from bokeh.models import Range1d
 
-    return Range1d(start=float(low - margin), end=float(high + margin))
-
-
-def _reversed(lam: Any) -> Any:
-    return _range(lam.max(), lam.min())  # time runs to the right
+    return Range1d(start=float(low), end=float(high))
 
 
 def _as_json(figure: Any) -> Any:

@@ -16,7 +16,7 @@ from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
 from lassoflow.reports.hardening import DEEPEST, LOG_SCALES, flows, penalty_scale, reason_without
 from lassoflow.reports.subject import Subject
-from lassoflow.reports.tracks import COUNTED, MOST_NODES, Track, packed, track
+from lassoflow.reports.tracks import COUNTED, MOST_NODES, Track, track
 from lassoflow.sampling import span
 
 MOST_CURVES = 30
@@ -52,8 +52,8 @@ def describe(subject: Subject, source: Source, tell: Callable[[str], object]) ->
         "notes": [*source.notes, *notes],
         "model": _model(subject),
         "criteria": _criteria(subject),
-        "cross_validated": hasattr(subject.selection, "folds"),
         "certificate": _certified(certificate),
+        "compared": certificate if certificate is not None and _are_apart(certificate) else None,
         "versions": {"lassoflow": lassoflow.__version__, "numpy": np.__version__, "Python": platform.python_version()},
         "counted": COUNTED,
         "data": data,
@@ -94,6 +94,8 @@ def _data(subject: Subject, notes: list[str], tell: Callable[[str], object]) -> 
     """What the script of the page draws, and which features are ever active."""
     shown = [path for path in (subject.lasso, subject.flow) if path is not None]
     start, stop = span(shown)
+    if subject.s is not None and np.isfinite(subject.s):
+        start, stop = min(start, subject.s), max(stop, min(1.02 * subject.s, subject.path.domain[1]))
     scale = subject.scale
     features, active = _largest(shown, scale)
     tracks = {name: track(path, features, scale, (start, stop)) for name, path in _named(subject)}
@@ -249,12 +251,20 @@ def _certified(certificate: Certificate | None) -> dict[str, Any] | None:
         "time": certificate.time,
         "rows": rows,
         "units": certificate.units,
-        "curve": {"s": packed(certificate.s), "distance": packed(certificate.distance)},
     }
+
+
+def _are_apart(certificate: Certificate) -> bool:
+    """Whether there is anything to draw of a comparison: two curves that differ by more than rounding."""
+    return bool(certificate.s.size > 1 and certificate.distance.max() > 1e-6)
 
 
 def _in_words(certificate: Certificate) -> str:
     """The certificate in a sentence, of the trained network in plain words where it is the limit flow."""
+    if certificate.holds and certificate.summary.startswith(
+        "The lasso path is monotone: the averaged flow is the lasso"
+    ):
+        return certificate.summary.replace("the averaged flow", "the average of the trained network")
     if not certificate.holds or not certificate.summary.startswith("The averaged flow is the lasso up to s"):
         return certificate.summary
     until, apart = certificate["lasso monotone up to s"].value, certificate.checks[-1]

@@ -98,10 +98,7 @@ function logTicks(most) { // 1-2-5 while there is room, else whole decades
   return every.filter((_, k) => k % Math.ceil(every.length / most) === 0);
 }
 
-function tickLabel(tick) {
-  if (state.axis === "l1") return short(tick);
-  return short(10 ** (state.axis === "lambda" ? -tick : tick));
-}
+const brief = (name) => (name.length > 40 ? [...name].slice(0, 39).join("") + "…" : name);
 
 // -- curves ----------------------------------------------------------------------------------------------------------
 
@@ -174,7 +171,7 @@ function drawCoefficients(name, track, ghost) {
   const { xs, ys } = curvesOf(track), order = [...Array(width).keys()].reverse().filter((j) => !state.hidden.has(j));
   const pick = (list) => order.map((j) => list[j]);
   fill(plot, "curves", {
-    xs: pick(xs), ys: pick(ys), color: order.map(colourOf), name: order.map((j) => page.names[j]),
+    xs: pick(xs), ys: pick(ys), color: order.map(colourOf), name: order.map((j) => brief(page.names[j])),
     alpha: order.map((j) => (j < light.length ? 1 : 0.55)), width: order.map((j) => (j < light.length ? 2 : 1)),
   });
   const faint = ghost && ghost !== track ? curvesOf(ghost) : { xs: [], ys: [] };

@@ -82,8 +82,12 @@ def render(subject: Subject, source: Source, tell: Callable[[str], object] = lam
     tell("drawing")
     data = content["data"]
     items = charts.frames(data["lasso"] is not None, bool(data["stops"]), data["null_loss"] is not None)
-    if content["cross_validated"]:
-        items["cv"] = charts.cross_validation(subject.selection)
+    keys: list[str] = []
+    if hasattr(subject.selection, "folds"):
+        items["cv"], keys = charts.cross_validation(subject.selection)
+    certificate = content["compared"]
+    if certificate is not None:
+        items["distance"] = charts.distances(certificate)
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -93,6 +97,7 @@ def render(subject: Subject, source: Source, tell: Callable[[str], object] = lam
         library=_inert(charts.script()),
         script=_part("page.js"),
         charts=list(items),
+        keys=keys,
         payload=_as_json({**data, "charts": items}),
     )
     return text.encode("utf-8", "backslashreplace")
