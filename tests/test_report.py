@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import lassoflow as lf
+from lassoflow.reports.hardening import stops
 from lassoflow.reports.subject import read_subject
 from lassoflow.reports.tracks import track
 
@@ -77,6 +78,8 @@ def test_chosen_coefficients_with_refit_and_shrunken_values(tmp_path):
     model = lf.FlowRegressorCV(penalty_factor="std", cv=4).fit(X, y)
     page, found = made(tmp_path, model, problem=lf.LeastSquares(X, y, fit_intercept=True), target="price")
     assert "cv" in found["charts"]
+    assert "model = lf.FlowRegressorCV(cv=4, penalty_factor=&#39;std&#39;).fit(X, y)" in page
+    assert "lf.report(model, &#34;report.html&#34;, problem=problem, target=&#39;price&#39;)" in page
     assert str(model.selection_)[:60] in page
     row = re.search(r'<td class="name">f</td>(.*?)</tr>', page)
     s, path = model.selection_.s, model.path_
@@ -151,6 +154,35 @@ def test_tracks_are_the_paths():
         np.testing.assert_allclose(found.loss[: inner.size], problem.loss(path(inner)))
 
 
+def test_long_paths_are_thinned_and_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("lassoflow.reports.tracks.MOST_NODES", 10)
+    monkeypatch.setattr("lassoflow.reports.content.MOST_NODES", 10)
+    path = lf.lasso_path(problem_of(40, 60), "std")
+    page, found = made(tmp_path, path)
+    assert "Of each path 10 events are kept, evenly" in page
+    s = np.frombuffer(base64.b64decode(found["lasso"]["s"]))
+    assert s.size == 12  # 0, ten knots and the end
+    assert set(s[1:-1]) <= set(path.knots)
+
+
+@pytest.mark.parametrize(("x", "y"), [(1.0, 1.0), (1e-3, 1e4), (1.0, 1e-90), (1e120, 1.0)])
+def test_flows_of_the_page_are_those_of_standardised_columns(x, y):
+    X, response = data(40, 5)
+    weights = np.random.default_rng(3).uniform(0.5, 2.0, 40)
+    problem = lf.LeastSquares(x * X, y * response, weights, fit_intercept=True)
+    subject = read_subject(lf.limit_flow(problem, "std"))
+    start, until = subject.flow.knots[0], 20 * subject.flow.knots[0]
+    found = stops(subject, np.arange(5), (start, until), print)[1]
+    size = np.sqrt(np.average((response - np.average(response, weights=weights)) ** 2, weights=weights))
+    other = lf.LeastSquares(x * X / problem.deviations, response / size, weights, fit_intercept=True)
+    wanted = lf.gradient_flow(other, lf.ProductNetwork(log_scale=-20), until * y * size)
+    for own, path in ((found.flow, wanted), (found.average, wanted.averaged())):
+        values = path(np.minimum(own.s * y * size, path.domain[1])) * y * size
+        np.testing.assert_allclose(own.coef, values, rtol=1e-4, atol=1e-4 * np.abs(values).max())
+        losses = problem.loss(own.coef / problem.deviations)
+        np.testing.assert_allclose(own.loss, losses, rtol=1e-6)
+
+
 @pytest.mark.parametrize(("n", "d"), [(60, 10), (60, 500), (250, 5000)])
 def test_size(tmp_path, n, d):
     X, y = data(n, d)
@@ -181,6 +213,8 @@ def test_another_problem(tmp_path):
     path = lf.limit_flow(problem_of())
     with pytest.raises(ValueError, match="problem has 5 features; the path has 8"):
         lf.report(path, tmp_path / "page.html", problem=problem_of(d=5))
+    with pytest.raises(ValueError, match="problem is of another response: its mean is"):
+        lf.report(path, tmp_path / "page.html", problem=problem_of(n=50))
     with pytest.raises(TypeError, match="problem must be a LeastSquares"):
         lf.report(path, tmp_path / "page.html", problem=3)
     with pytest.raises(FileNotFoundError):

@@ -178,13 +178,19 @@ def test_initialisation_scale(page, table, stop):
     network = lf.ProductNetwork(log_scale=[-5, -20, -70, -250, -1000][stop])
     page.move("scale", stop)
     samples = np.array(page.run("return [...stops[state.stop].flow.s]"))
-    own = lf.gradient_flow(lf.LeastSquares(X / X.std(ddof=0), y, fit_intercept=True), network, samples[-1])
+    size = y.std()
+    problem = lf.LeastSquares(X / X.std(ddof=0), y / size, fit_intercept=True)
+    own = lf.gradient_flow(problem, network, samples[-1] * size)
     for track, path in (("flow", own), ("average", own.averaged())):
         for s in samples[[40, 120, 200]]:
             found = page.run(f"return valuesAt(stops[state.stop].{track}, arguments[0])", s)
-            np.testing.assert_allclose(found, path(s)[page.columns], rtol=1e-4, atol=1e-5)
+            wanted = size * path(min(s * size, path.domain[1]))[page.columns]
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
     page.move("time", 700)
-    found, wanted = page.run("return valuesAt(stops[state.stop].flow, state.s)"), own(page.s)[page.columns]
+    found, wanted = (
+        page.run("return valuesAt(stops[state.stop].flow, state.s)"),
+        size * own(page.s * size)[page.columns],
+    )
     assert np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()
     assert page.run("return byId('scale-value').textContent") == ["e⁻⁵", "e⁻²⁰", "e⁻⁷⁰", "e⁻²⁵⁰", "e⁻¹⁰⁰⁰"][stop]
 
@@ -271,6 +277,36 @@ def test_paper(page):
     assert min(page.run(copies)) > 300
     page.run("window.dispatchEvent(new Event('afterprint'))")
     assert page.run(copies) == []
+
+
+def drawn(browser, chart, layer):
+    """Where the points of a layer lie, shape (2, m)."""
+    script = "const d = layerOf(plots[arguments[0]], arguments[1]).data_source.data; return [[...d.x], [...d.y]]"
+    return np.array(browser.execute_script(script, chart, layer))
+
+
+def test_the_choice_is_drawn(browser, table, tmp_path):
+    X, y = table
+    model, problem = lf.FlowRegressorCV(cv=4, penalty_factor="std").fit(X, y), lf.LeastSquares(X, y, fit_intercept=True)
+    lf.report(model, tmp_path / "page.html", problem=problem)
+    opened(browser, tmp_path / "page.html")
+    chosen = model.selection_
+    for name, choice in (("paired", chosen.choice), ("min", chosen.best), ("1se", chosen.one_se)):
+        assert drawn(browser, "cv", name).ravel().tolist() == [choice.lam, choice.error]
+    lam, error = drawn(browser, "cv", "error")
+    np.testing.assert_allclose(error, chosen.curve(lam))
+    assert complaints(browser) == []
+
+
+def test_the_certificate_is_drawn(browser, tmp_path):
+    X = np.random.default_rng(0).standard_normal((40, 60))
+    flow = lf.limit_flow(lf.LeastSquares(X, X[:, :5].sum(axis=1) + X[:, 7] ** 2))
+    lf.report(flow, tmp_path / "page.html")
+    opened(browser, tmp_path / "page.html")
+    certificate = lf.compare(flow)
+    np.testing.assert_allclose(drawn(browser, "distance", "distance")[1], 100 * certificate.distance, atol=1e-9)
+    np.testing.assert_allclose(drawn(browser, "distance", "bound")[1], 100 * certificate.bound, atol=1e-9)
+    assert complaints(browser) == []
 
 
 @pytest.mark.parametrize("kind", ["classifier", "nothing", "lasso alone", "finite", "choice"])

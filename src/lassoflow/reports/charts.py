@@ -59,7 +59,8 @@ def cross_validation(selection: Any) -> tuple[dict[str, Any], list[str]]:
     curve = figure.line(display.lam, display.error, line_width=2.2, color=_BLUE, name="error")
     keys.append("▬ best blend" if display.views else "▬ error")
     _add_hover(figure, [curve], [("λ", "$x{0.0000}"), ("error", "$y{0.0000}")])
-    return _as_json(figure), keys + _mark_choices(figure, selection, display.choices)
+    keys += _mark_choices(figure, selection, display.choices)
+    return _as_json(figure), keys
 
 
 def _mark_choices(figure: Any, selection: Any, choices: dict[str, tuple[float, float, float]]) -> list[str]:

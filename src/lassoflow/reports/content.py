@@ -14,7 +14,8 @@ from lassoflow.checks import Certificate, short
 from lassoflow.criteria import ICSelection, select_by_criterion
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
-from lassoflow.reports.hardening import DEEPEST, LOG_SCALES, flows, penalty_scale, reason_without
+from lassoflow.reports.hardening import DEEPEST, reason_without
+from lassoflow.reports.hardening import stops as finite_stops
 from lassoflow.reports.subject import Subject
 from lassoflow.reports.tracks import COUNTED, MOST_NODES, Track, track
 from lassoflow.sampling import span
@@ -156,11 +157,9 @@ def _stops(
     reason = reason_without(subject)
     if reason is None:
         until = min(ends[1], DEEPEST * float(subject.flow.knots[0]))
-        scale = subject.scale / penalty_scale(subject)
-        for log_scale, flow in zip(LOG_SCALES, flows(subject, until, tell), strict=True):
-            own, average = (track(one, features, scale, (ends[0], until)) for one in (flow, flow.averaged()))
+        for log_scale, flow, average in finite_stops(subject, features, (ends[0], until), tell):
             label = f"e{log_scale:.0f}".translate(_RAISED)
-            stops.append(_stop(label, f"The network, from an initialisation of {label}", own, average))
+            stops.append(_stop(label, f"The network, from an initialisation of {label}", flow, average))
     else:
         notes.append(reason)
     network = subject.flow.network
@@ -217,15 +216,13 @@ def _criteria(subject: Subject) -> list[dict[str, Any]]:
     if subject.limit is None or subject.lasso is None or not isinstance(subject.problem, LeastSquares):
         return []
     rows = []
-    for criterion in ("ebic", "bic", "aic", "aicc", "cp", "gcv"):
-        path = subject.limit if criterion in ("ebic", "bic") else subject.lasso
+    for name in ("EBIC", "BIC", "AIC", "AICc", "Cp", "GCV"):
+        criterion, path = name.lower(), subject.limit if name.endswith("BIC") else subject.lasso
         try:
-            found: ICSelection = select_by_criterion(path, criterion)
+            found: ICSelection = select_by_criterion(path, criterion)  # type: ignore[arg-type]
         except ValueError:
             continue  # too few rows for it
-        rows.append(
-            {"name": criterion.upper(), "along": path.name, "lam": found.lam, "s": found.s, "size": found.dimension}
-        )
+        rows.append({"name": name, "along": path.name, "lam": found.lam, "s": found.s, "size": found.dimension})
     return rows
 
 

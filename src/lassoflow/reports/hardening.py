@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from lassoflow.arrays import Floats
+from lassoflow.arrays import Floats, Ints
 from lassoflow.flow import gradient_flow
 from lassoflow.network import ProductNetwork
-from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
 from lassoflow.reports.subject import Subject
+from lassoflow.reports.tracks import Track, track
 
 LOG_SCALES = (-5.0, -20.0, -70.0, -250.0, -1000.0)
-"""Natural logarithms of the scales of the coefficients at the start."""
+"""Natural logarithms of the scales of the coefficients at the start, for standardised columns and response."""
 MOST_ENTRIES = 1_000_000
 """Of X; beyond, five flows take minutes."""
 DEEPEST = 1000.0
@@ -43,25 +44,36 @@ def reason_without(subject: Subject) -> str | None:
     return None
 
 
-def flows(subject: Subject, until: float, tell: Callable[[str], object]) -> list[Path]:
-    """The flows of u v at :data:`LOG_SCALES`, of columns over their penalty factors, up to a time."""
-    problem = _divided(subject.problem, penalty_scale(subject))
+class Stop(NamedTuple):
+    """A flow of a finite network and its average, in the units of the subject."""
+
+    log_scale: float
+    flow: Track
+    average: Track
+
+
+def stops(subject: Subject, features: Ints, span: tuple[float, float], tell: Callable[[str], object]) -> list[Stop]:
+    """The flows of u v at :data:`LOG_SCALES`, over some features, from a time to a time."""
+    assert subject.limit is not None
+    factor = np.where(subject.limit.box.upper > 0, subject.limit.box.upper, 1.0)  # of a constant column: it stays at 0
+    problem, size = standardised(subject.problem, factor)
+    scale, ends = subject.scale / factor * size, (span[0] * size, span[1] * size)
     found = []
     for number, log_scale in enumerate(LOG_SCALES, 1):
         tell(f"flow {number} of {len(LOG_SCALES)}, log scale {log_scale:,.0f}")
-        found.append(gradient_flow(problem, ProductNetwork(log_scale=log_scale), until))
+        flow = gradient_flow(problem, ProductNetwork(log_scale=log_scale), ends[1])
+        own, average = (track(one, features, scale, ends).of_response(size) for one in (flow, flow.averaged()))
+        found.append(Stop(log_scale, own, average))
     return found
 
 
-def penalty_scale(subject: Subject) -> Floats:
-    """What columns are divided by for networks, whose box is [-1, 1]: the penalty factors, shape (d,)."""
-    assert subject.limit is not None
-    factor = subject.limit.box.upper
-    return np.where(factor > 0, factor, 1.0)  # 0 is the deviation of a constant column, which stays at 0
+def standardised(problem: LeastSquares, factor: Floats) -> tuple[LeastSquares, float]:
+    """The problem of columns over their penalty factors and of y over its deviation, and that deviation.
 
-
-def _divided(problem: LeastSquares, factor: Floats) -> LeastSquares:
-    """The centred, weighted problem with columns over their penalty factors."""
+    The scale of an initialisation is one of coefficients: only so does it mean the same for all data. Coefficients of y
+    are so many times larger, and times smaller.
+    """
     columns = problem.design.columns(np.arange(problem.n_features))
-    matrix, target = np.ldexp(columns, problem.units.design), np.ldexp(problem.target, problem.units.target)
-    return LeastSquares(matrix / factor, target)
+    size = float(np.sqrt(np.mean(problem.target**2)))
+    matrix = np.ldexp(columns, problem.units.design) / factor
+    return LeastSquares(matrix, problem.target / size), float(np.ldexp(size, problem.units.target))

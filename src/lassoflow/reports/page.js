@@ -198,7 +198,6 @@ function setHeights() { // one scale for both charts, whatever the sliders do
 }
 
 function setAxis() {
-  const tracks = { lasso, flow: stops.length ? stops[state.stop].flow : null };
   const labels = { s: page.letter === "s" ? "time s = 1/λ" : "training time t", lambda: "penalty λ = 1/s", l1: "norm |x|₁" };
   let most = 0;
   for (const track of [lasso, ...stops.map((stop) => stop.flow)]) if (track) for (const s of timesOf(track)) most = Math.max(most, normAt(track, s));

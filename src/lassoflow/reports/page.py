@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from lassoflow.archive import replacing, strict
+from lassoflow.path import Path
 from lassoflow.reports.content import Source, describe
 from lassoflow.reports.subject import Subject, read_subject
 
@@ -19,7 +20,7 @@ def report(
     file: str | os.PathLike[str],
     *,
     problem: Any = None,
-    target: str = "y",
+    target: str = "",
     name: str = "",
 ) -> None:
     """Write a page about a path or a fitted estimator: one HTML file that needs no network, to look at and forward.
@@ -60,8 +61,9 @@ def report(
     True
     """
     require_libraries()
-    source = Source(name, target, command=_python_command(path_or_estimator, problem))
-    text = render(read_subject(path_or_estimator, problem), source)
+    subject = read_subject(path_or_estimator, problem)
+    command = _python_command(path_or_estimator, problem, {"target": target, "name": name})
+    text = render(subject, Source(name, target or "y", command=command))
     with replacing(file) as stream:
         stream.write(text)
 
@@ -118,6 +120,10 @@ def _inert(script: str) -> str:
     return script.replace("</script", "<\\/script")
 
 
-def _python_command(shown: Any, problem: Any) -> str:
-    data = ", problem=problem" if problem is not None else ""
-    return f'import lassoflow as lf\n\nlf.report({type(shown).__name__.lower()}, "report.html"{data})'
+def _python_command(shown: Any, problem: Any, options: dict[str, str]) -> str:
+    """The lines that make the page again; the data are the reader's to bring."""
+    given = "".join(f", {key}={value!r}" for key, value in options.items() if value)
+    given = f"{', problem=problem' if problem is not None else ''}{given}"
+    if isinstance(shown, Path):
+        return f'import lassoflow as lf\n\nlf.report(path, "report.html"{given})  # {shown!r}'
+    return f'import lassoflow as lf\n\nmodel = lf.{shown!r}.fit(X, y)\nlf.report(model, "report.html"{given})'

@@ -127,6 +127,9 @@ def _with_problem(path: Path, problem: Any) -> Path:
         raise TypeError(f"problem must be a LeastSquares or another problem; got {type(problem).__name__}.")
     if problem.n_features != len(path.frame.feature_names):
         raise ValueError(f"problem has {problem.n_features} features; the path has {len(path.frame.feature_names)}.")
+    mean, own = path.frame.target_mean, getattr(problem, "target_mean", path.frame.target_mean)
+    if not np.isclose(own, mean, atol=0.0):
+        raise ValueError(f"problem is of another response: its mean is {own:.6g}, that of the path's {mean:.6g}.")
     frame = path.frame._replace(feature_names=problem.feature_names)
     return replace(path, problem=problem, frame=frame)  # type: ignore[arg-type]
 

@@ -7,7 +7,7 @@ knots are the whole path. What is known at steps of an integrator only is sample
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -55,6 +55,11 @@ class Track:
     loss: Floats | None
     loss_between: Floats | None
     whole: bool
+
+    def of_response(self, size: float) -> Track:
+        """The track for a response so many times larger, whose coefficients already are: earlier, with more loss."""
+        loss, between = (None if one is None else one * size**2 for one in (self.loss, self.loss_between))
+        return replace(self, s=self.s / size, loss=loss, loss_between=between)
 
     def to_dict(self) -> dict[str, Any]:
         """As the page has it: numbers in base64, times and losses in double, coefficients in single precision."""
