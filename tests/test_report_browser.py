@@ -228,6 +228,38 @@ def test_names_are_text_in_the_browser(page):
     assert set(page.run(tip)) == {name if len(name) <= 40 else f"{name[:39]}…" for name in page.names}
 
 
+def test_hovering_names_a_curve(page):
+    """The pointer goes to a circle; the name there is text, whatever it is."""
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    page.move("scale", 5)
+    page.move("time", 700)
+    page.run("byId('chart-lasso').scrollIntoView({block: 'center'})")
+    place = """
+        const box = byId('chart-lasso').getBoundingClientRect(), frame = views.lasso.frame;
+        const at = layerOf(plots.lasso, 'points').data_source.data;
+        const k = page.names.findIndex((name) => name.startsWith('<script>'));
+        return [box.left + frame.x_scale.compute(at.x[k]), box.top + frame.y_scale.compute(at.y[k]), k];
+    """
+    texts = """
+        const found = [];
+        const look = (root) => root.querySelectorAll('*').forEach((element) => {
+            if (element.matches('.bk-tooltip-row-value')) found.push(element.textContent);
+            if (element.shadowRoot) look(element.shadowRoot);
+        });
+        look(document);
+        return found;
+    """
+    x, y, which = page.run(place)
+    pointer = ActionChains(page.browser)
+    pointer.w3c_actions.pointer_action.move_to_location(int(x), int(y))
+    pointer.perform()
+    time.sleep(0.5)
+    name, value = (text.strip() for text in page.run(texts))
+    assert name == page.names[which]
+    assert float(value) == pytest.approx(page.expected(page.lasso)[which], abs=0.05)
+
+
 def test_a_feature_can_be_hidden(page):
     count = "return layerOf(plots.lasso, 'curves').data_source.data.xs.length"
     before = page.run(count)

@@ -140,10 +140,8 @@ function lossCurve(track) {
 // -- colours ---------------------------------------------------------------------------------------------------------
 
 const night = window.matchMedia("(prefers-color-scheme: dark)");
-const isDark = () => night.matches && !state.printing;
-const paper = { ink: "#000", quiet: "#444", grid: "#e4e4e4", line: "#bbb", network: "#d1495b", lasso: "#2f5bd0" };
-const tone = (name) => (state.printing ? paper[name] : getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
-const colourOf = (j) => (j < light.length ? (isDark() ? dark : light)[j] : isDark() ? "#6b7484" : "#9aa2b0");
+const tone = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const colourOf = (j) => (j < light.length ? (night.matches ? dark : light)[j] : night.matches ? "#6b7484" : "#9aa2b0");
 
 function paint() { // what the scheme decides, in every chart
   const [ink, quiet, grid, line] = ["ink", "quiet", "grid", "line"].map(tone);
@@ -313,10 +311,9 @@ function legend() {
 
 function recolour() { paint(); legend(); drawCurves(); }
 
-function freeze() { // paper is white, and not as wide as the window: what is printed is a copy of each chart that can shrink
+function freeze() { // paper is not as wide as the window: what is printed is a copy of each chart that can shrink
   thaw();
-  state.printing = true;
-  recolour();
+  document.documentElement.classList.toggle("inverted", night.matches); // paper is white, too
   for (const [name, view] of Object.entries(views)) {
     view.paint();
     const copy = view.export("png", true).canvas;
@@ -326,10 +323,7 @@ function freeze() { // paper is white, and not as wide as the window: what is pr
   }
 }
 
-function thaw() {
-  for (const copy of document.querySelectorAll(".printed")) copy.remove();
-  if (state.printing) { state.printing = false; recolour(); }
-}
+function thaw() { for (const copy of document.querySelectorAll(".printed")) copy.remove(); }
 
 async function start() {
   for (const [name, item] of Object.entries(page.charts)) {
