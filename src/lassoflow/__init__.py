@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from lassoflow.estimators import ExactLasso, FlowRegressor
     from lassoflow.estimators_cv import ExactLassoCV, FlowRegressorCV
     from lassoflow.estimators_ic import ExactLassoIC, FlowRegressorIC
+    from lassoflow.reports import report
 
 __version__ = "0.1.0"
 
@@ -100,13 +101,14 @@ __all__ = [
     "null_space_constants",
     "prox_landscape",
     "prox_lp",
+    "report",
     "scalar_roots",
     "scale_for_accuracy",
     "select_by_criterion",
     "select_by_cv",
 ]
 
-_ESTIMATORS = {
+_LATER = {
     "ExactLasso": "estimators",
     "FlowRegressor": "estimators",
     "FlowClassifier": "classifiers",
@@ -115,11 +117,12 @@ _ESTIMATORS = {
     "FlowRegressorCV": "estimators_cv",
     "ExactLassoIC": "estimators_ic",
     "FlowRegressorIC": "estimators_ic",
+    "report": "reports",
 }
 """Where they live. They are imported when they are asked for: scikit-learn takes longer than all the rest."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ESTIMATORS:
-        return getattr(_import_module(f"lassoflow.{_ESTIMATORS[name]}"), name)
+    if name in _LATER:
+        return getattr(_import_module(f"lassoflow.{_LATER[name]}"), name)
     raise AttributeError(f"module 'lassoflow' has no attribute {name!r}")

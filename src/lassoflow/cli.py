@@ -23,7 +23,7 @@ import numpy as np
 from scipy.linalg import LinAlgWarning
 
 import lassoflow
-from lassoflow import closeness, fitting, landscape
+from lassoflow import closeness, fitting, landscape, reporting
 from lassoflow.archive import check_folder, write_files
 from lassoflow.certificate import certify, compare
 from lassoflow.checks import Certificate
@@ -175,6 +175,12 @@ def _bar(what: str, total: int | None) -> Iterator[Callable[..., object] | None]
         yield functools.partial(bar.update, bar.add_task(what, total=total))
 
 
+def _report(job: reporting.ReportJob) -> None:
+    with _bar("computing", None) as update:
+        reporting.run(job, update and (lambda what: update(description=what)))
+    print(f"Written to {job.out}.")
+
+
 def _reproduce(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A figure; without one they are listed.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Smaller or fewer runs.")] = False,
@@ -251,6 +257,8 @@ def app() -> typer.Typer:
     program.command("fit", help=help_fit)(_command(fitting.FitJob, fitting.fit))
     help_predict = "Predict from a table with a model that fit wrote."
     program.command("predict", help=help_predict)(_command(fitting.PredictJob, fitting.predict))
+    help_report = "Write a page about a table: paths to play with, the chosen model, the certificate; one HTML file."
+    program.command("report", help=help_report)(_command(reporting.ReportJob, _report))
     help_figure = "Reproduce a published figure: a picture, its data, and what was published beside what came out here."
     program.command("reproduce", help=help_figure)(_reproduce)
     return program
@@ -260,7 +268,7 @@ def _command(kind: type[Any], work: Callable[[Any], None] = _run) -> Callable[..
     """A function whose parameters are the fields of a job, for typer to read."""
 
     def run(**options: Any) -> None:
-        with _waiting("computing") if work is not _run else nullcontext():
+        with nullcontext() if work in (_run, _report) else _waiting("computing"):
             work(kind(**options))
 
     run.__signature__ = inspect.signature(kind, eval_str=True)  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ import numpy as np
 
 import lassoflow
 from lassoflow.archive import as_csv, check_folder, replacing
+from lassoflow.arrays import Floats
 from lassoflow.features import read_features
 from lassoflow.fitted_model import FORMAT, FittedModel, fingerprint, read_model
 from lassoflow.jobs import writing
@@ -99,11 +100,8 @@ def predict(job: PredictJob) -> None:
 
 def fitted(job: FitJob, table: Table) -> FittedModel:
     """The model that a job asks for."""
-    spread = np.ones(table.X.shape[1])
-    if job.penalty_factor == "std":
-        deviations = LeastSquares(table.X, table.y, table.sample_weight).deviations
-        spread = np.where(deviations > 0, deviations, 1.0)
-    estimator = _estimator(job, table.y)
+    spread = spread_of(job.penalty_factor, table)
+    estimator = estimator_of(job, table.y)
     estimator.fit(table.X / spread, table.y, sample_weight=table.sample_weight)
     coef = np.ravel(estimator.coef_) / spread
     lam = float(np.ravel(getattr(estimator, "alpha_", getattr(estimator, "alpha", math.nan)))[0])
@@ -129,7 +127,15 @@ def fitted(job: FitJob, table: Table) -> FittedModel:
     )
 
 
-def _estimator(job: FitJob, y: Any) -> Any:
+def spread_of(penalty_factor: str, table: Table) -> Floats:
+    """What columns are divided by before a fit, shape (d,)."""
+    if penalty_factor == "none":
+        return np.ones(table.X.shape[1])
+    deviations = LeastSquares(table.X, table.y, table.sample_weight).deviations
+    return np.where(deviations > 0, deviations, 1.0)
+
+
+def estimator_of(job: FitJob, y: Any) -> Any:
     """The estimator that a job asks for; scikit-learn is imported for these commands only."""
     if job.select in ("cv", "1se") and job.folds > y.size:
         raise ValueError(f"--folds must be at most the number of rows, {y.size}; got {job.folds}.")

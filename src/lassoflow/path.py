@@ -29,6 +29,7 @@ from lassoflow.layered import network_from_arrays
 from lassoflow.network import Network
 from lassoflow.problem import LeastSquares
 from lassoflow.recorded import Recorded
+from lassoflow.snippet import snippet
 from lassoflow.vanishing import Vanishing
 
 if TYPE_CHECKING:
@@ -399,6 +400,10 @@ class Path:
         count = count if self.exact else self.mesh.size
         notes = [f"{count} {what}{'s' * (count != 1)}{span}", f"{d} feature{'s' * (d != 1)}", ended]
         return f"<Path of {self.name}: {', '.join(notes + ['exact'] * self.exact)}>"
+
+    def _repr_html_(self) -> str:
+        """A few lines for a notebook; :func:`lassoflow.report` writes a whole page."""
+        return snippet(self)
 
     # -- checks ---------------------------------------------------------------------------------------------------
 
