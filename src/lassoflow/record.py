@@ -156,5 +156,7 @@ class Record:
 
 def _longer(values: Floats | Ints, more: int) -> Any:
     """With room for so many more, at the end of the last axis."""
-    room = np.zeros((*values.shape[:-1], more), dtype=values.dtype)
-    return np.concatenate([values, room], axis=-1)
+    size = values.shape[-1]
+    longer = np.empty((*values.shape[:-1], size + more), dtype=values.dtype)
+    longer[..., :size] = values
+    return longer

@@ -16,7 +16,7 @@ _PARTS = 7
 """How many vectors others are mixed from, at most; with one more they are multiplied in one go."""
 _PIECE = 4096
 """Columns that are looked at together."""
-_ENTRIES = 2**22
+_ENTRIES = 2**19
 """Entries of the columns that are followed exactly together."""
 
 
@@ -103,14 +103,13 @@ def check(design: Design, box: Box, noise: Floats, inside: NDArray[np.bool_], ah
     (n, d), count = design.shape, ahead.times.size
     vectors, slack, nearness = np.vstack([ahead.impulses, ahead.residual]) / n, noise + box.growth, np.zeros(d)
     mixed, first, certain = Mixtures.of(vectors), np.full(d, count + 1), count
-    off = mixed.off(design.norms, np.zeros(d) if design.rounding is None else design.rounding)
     for block, products in _pieces(design, mixed.parts):
-        dual, part = mixed.weights @ products, box.part(block)
+        dual, part, norms = mixed.weights @ products, box.part(block), design.norms[block]
+        off = mixed.off(norms, np.zeros_like(norms) if design.rounding is None else design.rounding[block])
         if count:
             nearness[block] = part.share(dual[-2], ahead.times[-1])
-        near = np.flatnonzero(~inside[block] & _may_leave(dual, off[:, block], ahead, part, slack[block]))
-        among = block.start + near
-        margin = np.repeat(off[:, among], [count, 1], axis=0)
+        near = np.flatnonzero(~inside[block] & _may_leave(dual, off, ahead, part, slack[block]))
+        among, margin = block.start + near, np.repeat(off[:, near], [count, 1], axis=0)
         beyond = _beyond(dual[:, near], ahead, box.part(among), slack[among])
         first[among] = _first(beyond > -margin)
         certain = min(certain, _first(beyond > margin).min(initial=count))
