@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test docs lint bench clean
 
 demo: .venv/all
 	$(BIN)/lassoflow compare diabetes --out out/diabetes
 
 test: .venv/test
 	$(BIN)/python -m pytest -n 2
+
+docs: .venv/docs
+	$(BIN)/sphinx-build -W --keep-going -q docs out/docs
 
 lint: .venv/lint
 	$(BIN)/ruff check
@@ -29,9 +32,9 @@ bench: .venv/bench
 	$(BIN)/python -m pip install --quiet --editable '.[all]'
 	touch $@
 
-.venv/test .venv/lint .venv/bench: .venv/%: .venv/all
+.venv/test .venv/docs .venv/lint .venv/bench: .venv/%: .venv/all
 	$(BIN)/python -m pip install --quiet --group $*
 	touch $@
 
 clean:
-	rm -rf .venv out
+	rm -rf .venv out docs/auto_gallery docs/gallery/papers docs/api/generated

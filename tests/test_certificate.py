@@ -262,7 +262,7 @@ def test_a_square_network_has_no_exponential_rate():
     plain = json.loads(json.dumps(certificate.to_dict(), allow_nan=False))
     assert plain["checks"][3] == {
         "name": "log of c, the least gain", "value": "-inf", "bound": None, "s": None, "holds": None,
-        "source": "docs/theory.md, section 6",
+        "source": "docs/theory, section 9",
     }  # fmt: skip
     decaying = lf.certify(lf.gradient_flow(gaussian(12, 5, 0), lf.SquareNetwork(1e-4), weight_decay=0.1))
     assert [check.name for check in decaying.checks] == MIRROR[:2]

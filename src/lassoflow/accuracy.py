@@ -7,7 +7,7 @@ of the data at its signs, m and M the least and the largest ``|x*_S|``, and N th
     D >= 3:  N <= a |S^c| h(rho + rho_plus delta(m)),                      delta(t) = 1 - h^-1(t / a)
 
 and below the same with the sums the other way round; ``N <= |x - x*|_1 <= (1 + rho_tilde) N`` (derived, see docs,
-section 12; the rates ``a^(1 - rho)`` at depth 2 and a beyond are of Matt & Stöger 2025, abstract).
+section 11; the rates ``a^(1 - rho)`` at depth 2 and a beyond are of Matt & Stöger 2025, abstract).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The scalar map phi of a diagonal network: coefficients as functions of the dual, coordinate by coordinate.
 
-Each phi is a difference of two branches of one decreasing function f, one for either face (docs, section 6)::
+Each phi is a difference of two branches of one decreasing function f, one for either face (docs, section 9)::
 
     x = f(k+ + decay s - theta) - f(k- + decay s + theta)
 

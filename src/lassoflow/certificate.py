@@ -119,16 +119,16 @@ def _certify_dual(path: Path, curve: DualCurve) -> Certificate:
 
 def _dual_check(path: Path, curve: DualCurve) -> Check:
     s, values = dual_defect(path)
-    return _worst("defect of theta' = -grad l(x)", values, np.full(s.size, 30 * curve.rtol), s, _SECTION_15)
+    return _worst("defect of theta' = -grad l(x)", values, np.full(s.size, 30 * curve.rtol), s, _SECTION_4)
 
 
 def _certify_network(path: Path) -> Certificate:
     """The flow as a mirror flow: its two defects, its rates and what it converges to."""
     s, values = defect(path)
     rtol = path.curve.rtol if isinstance(path.curve, Smooth) else 0.0
-    checks = [_worst("defect of z' = x", values, np.full(s.size, 10 * rtol), s, _SECTION_6)]
+    checks = [_worst("defect of z' = x", values, np.full(s.size, 10 * rtol), s, _SECTION_9)]
     s, values = conflict(path)
-    checks.append(_worst("defect of theta = s r - M z", values, np.full(s.size, EXACT), s, _SECTION_6))
+    checks.append(_worst("defect of theta = s r - M z", values, np.full(s.size, EXACT), s, _SECTION_9))
     note = ""
     if not path.box.decay:
         checks += _rate_checks(path, 10 * rtol)
@@ -147,8 +147,8 @@ def _rate_checks(path: Path, rounding: float) -> list[Check]:
     log_mu = log_polyak_lojasiewicz(problem)
     log_gain = path.network.log_least_gain(problem.n_features) if path.network else -math.inf
     checks = [
-        Check("mu of Polyak-Lojasiewicz", float(np.exp(min(log_mu, 709.0))), None, None, None, _SECTION_6),
-        Check("log of c, the least gain", log_gain, None, None, None, _SECTION_6),
+        Check("mu of Polyak-Lojasiewicz", float(np.exp(min(log_mu, 709.0))), None, None, None, _SECTION_9),
+        Check("log of c, the least gain", log_gain, None, None, None, _SECTION_9),
         _rate_check(f"loss against D_Q(x*, x0) / {path.letter}", general_rate(path, x_star), rounding),
     ]
     fast = exponential_rate(path, x_star, log_mu)
@@ -157,7 +157,7 @@ def _rate_checks(path: Path, rounding: float) -> list[Check]:
     if path.status == "complete":
         own, other = bias(path, x_star)
         holds = own <= other + rounding * abs(other)
-        checks.append(Check("D_Q of the end, of another solution", own, other, None, holds, _SECTION_6))
+        checks.append(Check("D_Q of the end, of another solution", own, other, None, holds, _SECTION_9))
     return checks
 
 
@@ -182,13 +182,13 @@ def _certify_decayed(path: Path, curve: Decayed) -> Certificate:
     found, allowed = descent(path), 10 * curve.rtol
     bound = np.full(found.s.size, allowed + found.rounding)
     checks = [
-        _worst("rise of the regularised loss", found.rise, bound, found.s, _SECTION_11),
-        _worst("its fall against int |gradient|^2", found.defect, bound, found.s, _SECTION_11),
+        _worst("rise of the regularised loss", found.rise, bound, found.s, _SECTION_10),
+        _worst("its fall against int |gradient|^2", found.defect, bound, found.s, _SECTION_10),
     ]
     if path.status == "complete":
         value, rounding = end_gradient(path)
         allowed = max(allowed, rounding)
-        checks.append(Check("its gradient at the end", value, allowed, None, value <= allowed, _SECTION_11))
+        checks.append(Check("its gradient at the end", value, allowed, None, value <= allowed, _SECTION_10))
     good = all(check.holds is not False for check in checks)
     flows = f"{'is' if good else 'is NOT'} the gradient flow of its regularised loss"
     summary = f"{path.name.capitalize()} with weight_decay={curve.weight_decay:g} {flows}."
@@ -206,12 +206,12 @@ def _rate_check(name: str, rate: Rate, rounding: float) -> Check:
     start = max(rate.excess.max(initial=0.0), rate.reach)
     seen = rate.excess > 1e-10 * start
     if not seen.any():
-        return Check(name, 0.0, 1.0, None, True, _SECTION_6)
+        return Check(name, 0.0, 1.0, None, True, _SECTION_9)
     ratio = np.divide(rate.excess, rate.bound, out=np.zeros_like(rate.bound), where=seen)
     unsure = 2.0 * rounding * np.sqrt(np.abs(rate.excess)) * math.sqrt(start)
     holds = bool((rate.excess - unsure <= rate.bound * (1.0 + 1e-6))[seen].all())
     worst = int(ratio.argmax())
-    return Check(name, float(ratio[worst]), 1.0, float(rate.s[worst]), holds, _SECTION_6)
+    return Check(name, float(ratio[worst]), 1.0, float(rate.s[worst]), holds, _SECTION_9)
 
 
 _UNITS = "KKT violations are shares of lambda_max, gaps of the loss at zero; bounds are 1e-10 or what rounding leaves."
@@ -226,7 +226,7 @@ accumulated gradient."""
 def _law_checks(path: Path, s: Floats) -> list[Check]:
     exact = max(EXACT, 10 * path.curve.rtol) if isinstance(path.curve, Curved) else EXACT
     violation, allowed = kkt_violation(path, s), np.maximum(kkt_rounding(path, s), exact)
-    checks = [_worst(f"KKT violation of {path.name}", violation, allowed, s, "docs/theory.md, section 1")]
+    checks = [_worst(f"KKT violation of {path.name}", violation, allowed, s, "docs/theory, section 1")]
     if path.law == "lasso":
         gap, allowed = np.maximum(duality_gap(path, s), 0.0), np.maximum(gap_rounding(path, s), exact)
         checks.append(_worst("duality gap of the lasso", gap, allowed, s, "celer's convention"))
@@ -256,7 +256,7 @@ def _sample(path: Path, most: int = 20) -> Floats:
 def _monotone_check(path: Path) -> Check:
     name = path.name.removeprefix("the ")
     until = monotone_until(path)
-    source = _monotone_source(path, until) if path.law == "lasso" else "docs/theory.md, section 1"
+    source = _monotone_source(path, until) if path.law == "lasso" else "docs/theory, section 1"
     return Check(f"{name} monotone up to s", until, None, None, None, source)
 
 
@@ -264,9 +264,9 @@ def _monotone_source(lasso: Path, until: float) -> str:
     """Where the lasso is monotone, at every s or up to one, the averaged limit flow has its objective."""
     which = section(lasso.require_problem("monotonicity"), lasso.box)
     if which is None:
-        return _SECTION_3
+        return _SECTION_5
     throughout = until == lasso.domain[1] == np.inf
-    return f"{_SECTION_3}; Berthier 2025, Theorem {which}.{1 if throughout else 2}"
+    return f"{_SECTION_5}; Berthier 2025, Theorem {which}.{1 if throughout else 2}"
 
 
 def compare(flow: Path, lasso: Path | None = None) -> Certificate:
@@ -274,7 +274,7 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
 
     Distances are ``|average(s) - lasso(1/s)|_M`` with ``|v|_M = |X v| / sqrt(n)``. That of the limit flow is at most
     ``(1/s) int_0^s |(z')_-|_M`` where ``(z')_-`` are the slopes of the lasso's z against the sign of z (derived, see
-    docs, section 3). Times s, the distance is convex and the bound linear between knots, so that the inequality at
+    docs, section 5). Times s, the distance is convex and the bound linear between knots, so that the inequality at
     all knots of both paths proves it at every s. The bound vanishes iff the lasso is monotone.
 
     The flow of a finite network is one link further away: from its limit flow, in the network's own box, by at most
@@ -339,7 +339,7 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
         *_law_checks(limit, _sample(limit)),
         Check("lasso monotone up to s", until, None, None, None, _monotone_source(lasso, until)),
         *objective,
-        _apart(f"distance of averaged {which} and lasso", link, s, rounding, _SECTION_3),
+        _apart(f"distance of averaged {which} and lasso", link, s, rounding, _SECTION_5),
     ]
     first = _from_limit(flow, limit, problem, s)
     if first is not None:
@@ -351,7 +351,7 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
         link = Distance(observed(flow, lasso, problem, s), first.bound + link.bound)
         checks += [
             _apart("distance of averaged flow and its limit's", first, s, rounding, _SECTION_7),
-            _apart("distance of averaged flow and lasso", link, s, rounding, f"{_SECTION_3} and 7"),
+            _apart("distance of averaged flow and lasso", link, s, rounding, f"{_SECTION_5} and 7"),
         ]
     elif flow is not limit:
         link = Distance(observed(flow, lasso, problem, s), np.full(s.size, np.nan))
@@ -400,11 +400,11 @@ def _from_limit(flow: Path, limit: Path, problem: LeastSquares, s: Floats) -> Di
     return network_to_limit(flow, limit, problem, s) if isinstance(flow.curve, Smooth) and s.size else None
 
 
-_SECTION_3 = "docs/theory.md, section 3"
-_SECTION_6 = "docs/theory.md, section 6"
-_SECTION_7 = "docs/theory.md, section 7"
-_SECTION_11 = "docs/theory.md, section 11"
-_SECTION_15 = "docs/theory.md, section 15"
+_SECTION_4 = "docs/theory, section 4"
+_SECTION_5 = "docs/theory, section 5"
+_SECTION_7 = "docs/theory, section 7"
+_SECTION_9 = "docs/theory, section 9"
+_SECTION_10 = "docs/theory, section 10"
 
 
 def _apart(name: str, link: Distance, s: Floats, rounding: Floats, source: str) -> Check:

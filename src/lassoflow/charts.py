@@ -1,7 +1,7 @@
 """One variable a coordinate for the weights of a deep network under weight decay.
 
 A network that is homogeneous of degree D in its weights sees weight decay as a change of scale: with
-``w = e^(-lambda t) omega``, omega moves as without decay, driven by a discounted gradient (docs, section 11):
+``w = e^(-lambda t) omega``, omega moves as without decay, driven by a discounted gradient (docs, section 10):
 
     x = e^(-D lambda t) phi(theta),        d theta / ds = e^(-(D-2) lambda t) (r - M x)
 

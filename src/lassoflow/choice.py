@@ -22,7 +22,7 @@ _RULES = {
 }
 
 _MARGIN = 0.5
-"""How many standard errors of its loss a larger blend may lose by the rule "paired" (docs, section 14)."""
+"""How many standard errors of its loss a larger blend may lose by the rule "paired" (docs, section 15)."""
 _HALVINGS = 40
 """Of the interval of blends: to 1e-12 of it."""
 

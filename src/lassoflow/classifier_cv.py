@@ -52,7 +52,7 @@ class FlowClassifierCV(PathClassifier):
 
     Notes
     -----
-    Derived, see docs/theory.md, sections 14 and 15. The loss is ``log(1 + exp(-+eta))``, the mean over held-out rows.
+    Derived, see docs/theory, sections 4 and 15. The loss is ``log(1 + exp(-+eta))``, the mean over held-out rows.
 
     Examples
     --------

@@ -164,7 +164,7 @@ class FlowClassifier(PathClassifier):
 
     Notes
     -----
-    Exact, by piecewise constancy; derived, see docs/theory.md, section 15.
+    Exact, by piecewise constancy; derived, see docs/theory, section 4.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Problems with a convex loss other than least squares: logistic, Poisson, Huber.
 
 ``l(x) = sum_i w_i f(x_0 + <X_i, x>, y_i) / n`` with weights of mean 1, so that penalties are per sample, as they are
-for least squares. The gradient is not linear in x, but the limit flow is exact all the same (docs, section 15).
+for least squares. The gradient is not linear in x, but the limit flow is exact all the same (docs, section 4).
 """
 
 from __future__ import annotations

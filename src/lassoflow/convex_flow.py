@@ -1,6 +1,6 @@
 """Gradient flow of a diagonal network on a loss that is no square, integrated in the dual.
 
-``theta' = -grad l(phi(theta))`` is the flow however small the scale (docs, section 15). All coordinates are part of the
+``theta' = -grad l(phi(theta))`` is the flow however small the scale (docs, section 4). All coordinates are part of the
 state; a step is no longer than until the next one comes into play, and is tried again where one came unforeseen.
 """
 

@@ -247,7 +247,7 @@ class CriticalClass:
 
         Notes
         -----
-        It holds if and only if the Hessian is zero along the manifold only. Derived, see docs/theory.md, section 13.
+        It holds if and only if the Hessian is zero along the manifold only. Derived, see docs/theory, section 16.
 
         Examples
         --------

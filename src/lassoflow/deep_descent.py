@@ -98,7 +98,7 @@ def descend(
 
     Notes
     -----
-    Rates are derived, see docs/theory.md, section 13.
+    Rates are derived, see docs/theory, section 16.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """Regularised deep linear networks: the loss, all of its critical points, and the error bound.
 
-``F(W) = |W_L ... W_1 X - Y|_F^2 + sum_l lambda_l |W_l|_F^2``, depth L >= 2, any widths (docs, section 13).
+``F(W) = |W_L ... W_1 X - Y|_F^2 + sum_l lambda_l |W_l|_F^2``, depth L >= 2, any widths (docs, section 16).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class DeepLinear(FactoredLoss):
     Notes
     -----
     The critical set is that of Chen, Jiang & Wang (2025, arXiv 2502.11152, abstract); all formulas are derived, see
-    docs/theory.md, section 13.
+    docs/theory, section 16.
 
     Examples
     --------
@@ -225,8 +225,8 @@ class DeepLinear(FactoredLoss):
 
         Notes
         -----
-        It holds if and only if the weight decay is critical for no singular value. Derived, see docs/theory.md,
-        section 13.
+        It holds if and only if the weight decay is critical for no singular value. Derived, see docs/theory,
+        section 16.
 
         Examples
         --------

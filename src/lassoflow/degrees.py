@@ -2,7 +2,7 @@
 
 ``df = sum_i cov(fitted_i, y_i) / noise variance`` (Efron 2004). Along the lasso the rank of the active columns
 estimates it without bias. Along its refit and along the flow coefficients jump, and the search itself fits noise: there
-the covariance is estimated by drawing responses anew (parametric bootstrap; docs, sections 5 and 14).
+the covariance is estimated by drawing responses anew (parametric bootstrap; docs, sections 14 and 15).
 """
 
 from __future__ import annotations

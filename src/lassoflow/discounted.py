@@ -4,7 +4,7 @@ In the variable y of a chart and the decay time ``tau = lambda t``, of which kap
 
     dy / d tau = e^(-(D-2) tau) (dy / d theta) (r - M x) / kappa,        x = e^(-D tau) phi(y)
 
-(docs, section 11). There every coefficient ends as 0 or in a critical point of ``l(x) + (lambda c / 2) |x|^(2/D)``,
+(docs, section 10). There every coefficient ends as 0 or in a critical point of ``l(x) + (lambda c / 2) |x|^(2/D)``,
 c = 1 for powers and L for L layers. The flow is at rest when what is left of it is below rtol: where a coordinate has
 grown, Newton's method finds the critical point; where it has not, the discounted gradient has no push left.
 """

@@ -1,6 +1,6 @@
 """How far averaged flows are from each other and from the lasso: the observed distances and the bounds they keep.
 
-All distances are ``|v|_M = |X v| / sqrt(n)`` over ``|y| / sqrt(n)``, at times s of shape (k,) (docs, sections 3 and 7).
+All distances are ``|v|_M = |X v| / sqrt(n)`` over ``|y| / sqrt(n)``, at times s of shape (k,) (docs, sections 5 and 7).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def observed(path: Path, other: Path, problem: LeastSquares, s: Floats) -> Float
 
 
 def limit_to_lasso(limit: Path, lasso: Path, problem: LeastSquares, s: Floats) -> Distance:
-    """The averaged limit flow and the lasso: ``(1/s) int_0^s |(z')_-|_M`` (docs, section 3)."""
+    """The averaged limit flow and the lasso: ``(1/s) int_0^s |(z')_-|_M`` (docs, section 5)."""
     backward = np.linalg.norm(problem.fitted(backward_slopes(lasso)), axis=1)
     # The integrand is constant between knots; divide by s throughout so that nothing overflows.
     starts = np.concatenate(([0.0], lasso.knots, [np.inf]))

@@ -5,7 +5,7 @@ With r basic columns that span the others, ``X_rest = X_basic B``, and b the fit
     x_basic + B x_rest = b,      x = phi(theta),      theta_rest = B' theta_basic,
 
 r equations for theta_basic, the gradient of a convex function with the matrix ``W + B W B'``, ``W = dx/dtheta``
-(derived, see docs, section 12). Weights and coefficients may lie thousands of decades apart: every row is measured by
+(derived, see docs, section 11). Weights and coefficients may lie thousands of decades apart: every row is measured by
 its own heaviest term, in logarithms, and the basis holds the heaviest columns, so that rows of light columns do not
 drown in the rounding of heavy ones. Gaps of basic coordinates to the face they are near are the variables.
 

@@ -67,7 +67,7 @@ def gradient_flow(
         Relative error of every coefficient above it, a step.
     weight_decay : float
         lambda of ``(lambda / 2) (|u|^2 + |v|^2)`` for products, ``lambda |w|^2`` for squares, ``(lambda / 2) |w|^2``
-        at depth 3 and more. There it has no box of its own, and the path has the box without it (docs, section 11).
+        at depth 3 and more. There it has no box of its own, and the path has the box without it (docs, section 10).
     callback : callable, optional
         Called with a :class:`FlowProgress` whenever the active set changes.
     stop_when : float, optional

@@ -1,6 +1,6 @@
 """Distances of weights to a class of critical points: orthogonal Procrustes for an upper bound, and lower bounds.
 
-A class is ``W_l = Q_{l+1} S_l Q_l'`` with S_l fixed and frames Q_l free (docs, section 13). The best of one frame with
+A class is ``W_l = Q_{l+1} S_l Q_l'`` with S_l fixed and frames Q_l free (docs, section 16). The best of one frame with
 the others fixed is a polar factor.
 """
 

@@ -1,7 +1,7 @@
 """Blocks of the Hessian of a regularised deep linear network at its critical points: two singular directions each.
 
 In frames in which all layers are diagonal, entries (i, j) and (j, i) of the layers couple to each other only: blocks of
-at most 2L (docs, section 13). For any weight decays ``H = D^(1/2) H_1 D^(1/2)``, with D the weight decays and H_1 the
+at most 2L (docs, section 16). For any weight decays ``H = D^(1/2) H_1 D^(1/2)``, with D the weight decays and H_1 the
 Hessian in ``sqrt(lambda_l) W_l``. Zeros are known beforehand, and are exact here.
 """
 

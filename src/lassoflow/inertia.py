@@ -1,6 +1,6 @@
 """Index, nullity and spectrum of the Hessian at the critical points of a regularised deep linear network.
 
-All in closed form or from blocks of two directions (:mod:`lassoflow.hessian_blocks`; docs, section 13).
+All in closed form or from blocks of two directions (:mod:`lassoflow.hessian_blocks`; docs, section 16).
 """
 
 from __future__ import annotations

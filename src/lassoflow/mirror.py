@@ -1,6 +1,6 @@
 """What is true of the gradient flow of a diagonal network as a mirror flow, as numbers along a computed flow.
 
-In lasso time the flow is ``d Q'(x) / ds = -l'(x)`` with the network's convex potential Q (docs, section 6). It
+In lasso time the flow is ``d Q'(x) / ds = -l'(x)`` with the network's convex potential Q (docs, section 9). It
 follows, without weight decay and for every least-squares solution x* in the network's reach,
 
     l(x(s)) - l*  <=  D_Q(x*, x(0)) / s                      (any network)

@@ -28,7 +28,7 @@ def backward_slopes(path: Path) -> Floats:
 def monotone_until(path: Path) -> float:
     """The s up to which every ``|z_j|`` of a path is non-decreasing; inf if it is throughout.
 
-    For the lasso this is the condition under which the averaged flow *is* the lasso (derived, see docs, section 3;
+    For the lasso this is the condition under which the averaged flow *is* the lasso (derived, see docs, section 5;
     its limit statement for penalty factors 1 is Berthier 2025, Theorem 2.1). Of a path that was stopped, inf means as
     far as it goes.
 

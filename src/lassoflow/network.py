@@ -1,7 +1,7 @@
 """Diagonal linear networks of two layers, and powers of any depth.
 
 Trained by gradient flow, every network here is a function of the *dual* ``theta``, the accumulated negative gradient
-in lasso time s: ``x_j = phi_j(theta_j)`` with ``theta' = r - M x`` (docs, section 6; :mod:`lassoflow.branches`).
+in lasso time s: ``x_j = phi_j(theta_j)`` with ``theta' = r - M x`` (docs, section 9; :mod:`lassoflow.branches`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ columns X_S are independent and ``rho < 1``, where, over all n in ker X with ``n
     rho_minus = sup sum_S (sigma_i n_i)_- / |n_T|_1  =  rho_plus,
     rho_tilde = sup |n_S|_1 / |n_T|_1
 
-(derived, see docs, section 12). The rates at which flows of depth 2 approach the solution of least l1 norm are tied
+(derived, see docs, section 11). The rates at which flows of depth 2 approach the solution of least l1 norm are tied
 to such constants (Matt & Stöger 2025, arXiv 2506.01143, abstract).
 
 If X_S has full column rank, then n_S = A n_T on ker X and the kernel is ``{B n_T = 0}``, where B may have orthonormal
@@ -127,7 +127,7 @@ def null_space_constants(problem: LeastSquares, x: ArrayLike, *, time_limit: flo
 
     Notes
     -----
-    Derived, see docs, section 12; tied to rates by Matt & Stöger (2025, arXiv 2506.01143, abstract). The linear
+    Derived, see docs, section 11; tied to rates by Matt & Stöger (2025, arXiv 2506.01143, abstract). The linear
     programs are solved by HiGHS.
 
     Examples

@@ -12,7 +12,7 @@ the lasso is monotone, and then so does the limit of the gap (Theorems 2.1 and 3
 are finite sums.
 
 The theorems are stated for every M and r; the numbers eta and zdown depend on the units of X and y. Here X and y are
-scaled so that the lasso leaves zero at s = 1, from a loss of 1: neither number then has a unit (docs, section 3).
+scaled so that the lasso leaves zero at s = 1, from a loss of 1: neither number then has a unit (docs, section 5).
 """
 
 from __future__ import annotations

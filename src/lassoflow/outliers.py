@@ -4,7 +4,7 @@
 
 so that the lasso of Huber's loss is a lasso of the design ``[X, I]`` whose *shifts* g are penalised by ``delta / n``
 throughout. In time ``s = 1 / lambda`` the box of a coefficient has the side ``k_j``, that of a shift ``delta s / n``:
-no penalty factor and a weight decay of its own. The walk of least squares needs no more (docs, section 15): a residual
+no penalty factor and a weight decay of its own. The walk of least squares needs no more (docs, section 4): a residual
 that crosses delta is a shift that enters or leaves, and ties, flat minima and dependent columns are those of squares.
 """
 

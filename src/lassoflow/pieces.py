@@ -1,7 +1,7 @@
 """The error of one exact path on given rows, exactly, as a function of the penalty and the blend.
 
 Between two knots every view of a path is ``slope + v c``, with ``v = blend * lambda`` and ``c`` constant (docs, section
-14). The mean squared error on any rows is therefore a quadratic in the single number v, and a path with K knots gives
+15). The mean squared error on any rows is therefore a quadratic in the single number v, and a path with K knots gives
 K + 1 such pieces. They come from the fitted values at the knots: two products with the columns that are ever active.
 """
 

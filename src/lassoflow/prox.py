@@ -2,7 +2,7 @@
 
 Soft thresholding at depth 2; from depth 3 on the penalty is not convex and the map jumps. It is what the global
 minimiser of a network of L diagonal layers with an orthonormal design does to every coefficient; descent on the layers
-need not find it (docs, section 13).
+need not find it (docs, section 16).
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def prox_lp(r: ArrayLike, weight_decay: float, depth: int) -> Floats:
     Notes
     -----
     Soft thresholding at depth 2, the thresholdings of the l_(2/3) and l_(1/2) penalties at depth 3 and 4. Derived, see
-    docs/theory.md, section 13.
+    docs/theory, section 16.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def prox_landscape(r: ArrayLike, weight_decay: float, depth: int) -> ProxLandsca
     Notes
     -----
     A network of equal layers that starts above the small root in size tends to the large one, one that starts below it
-    to 0. Derived, see docs/theory.md, section 13.
+    to 0. Derived, see docs/theory, section 16.
 
     Examples
     --------

@@ -4,7 +4,7 @@ No box grows with the decay there and no lasso is near, but the flow is that of 
 
     E(w(0)) - E(w(t))  =  integral of |grad E|^2 over [0, t],
 
-so that E never rises, and the flow ends in a critical point of E (docs, section 11). All is computed from the weights
+so that E never rises, and the flow ends in a critical point of E (docs, section 10). All is computed from the weights
 and the data alone.
 """
 

@@ -3,7 +3,7 @@
 With ``sigma`` the common singular value of the balanced layers ``sqrt(lambda_l) W_l``, lambda the product of their
 weight decays and y a singular value of the target, the loss is
 ``phi(sigma) = (sigma^L / sqrt(lambda) - y)^2 + L sigma^2``, and ``phi' = 0`` at 0 and where
-``sigma^(2L-2) - sqrt(lambda) y sigma^(L-2) + lambda = 0`` (docs, section 13).
+``sigma^(2L-2) - sqrt(lambda) y sigma^(L-2) + lambda = 0`` (docs, section 16).
 
 All is computed in fifty digits with exponents of any size and rounded once: products of weight decays leave the range
 of floats at once, and the two roots are nearly double where lambda is nearly critical.
@@ -92,7 +92,7 @@ def lambda_critical(y: ArrayLike, depth: int) -> Floats:
 
     Notes
     -----
-    Derived, see docs/theory.md, section 13. With equal weight decays each is the L-th root of the product.
+    Derived, see docs/theory, section 16. With equal weight decays each is the L-th root of the product.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def lambda_global(y: ArrayLike, depth: int) -> Floats:
 
     Notes
     -----
-    Derived, see docs/theory.md, section 13.
+    Derived, see docs/theory, section 16.
 
     Examples
     --------
@@ -167,7 +167,7 @@ def scalar_roots(y: float, lam: float | Decimal, depth: int, rtol: float = EPS) 
     Notes
     -----
     The equation divided by ``sigma^(L-2)`` is convex, and Newton's method from beyond a root is monotone. Derived, see
-    docs/theory.md, section 13.
+    docs/theory, section 16.
 
     Examples
     --------

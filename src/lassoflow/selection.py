@@ -1,6 +1,6 @@
 """Cross-validation on exact paths: the error over all penalties and blends, and the choice that makes it least.
 
-There is no grid. Between knots the cross-validated error is known in closed form (docs, section 14), so the choice is
+There is no grid. Between knots the cross-validated error is known in closed form (docs, section 15), so the choice is
 the minimiser itself, and so is the one of the one-standard-error rule.
 """
 
@@ -37,7 +37,7 @@ def select_by_cv(
     The error is minimised exactly over all penalties from ``lambda_min`` on and all blends. For the lasso at blend 1
     this is what a grid of penalties tends to; with the blend left free it is the relaxed lasso (Meinshausen 2007, in
     the form of Hastie, Tibshirani & Tibshirani 2020) or, along the flow, its counterpart. That the error between knots
-    depends on ``blend * lambda`` alone is derived, see docs, section 14.
+    depends on ``blend * lambda`` alone is derived, see docs, section 15.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def select_by_cv(
     rule : "min", "1se" or "paired"
         The least error; the most regularised choice within a standard error of it; or the least error at the largest
         blend that loses on it at most half the standard error of the loss, fold by fold. Minima over more choices are
-        noisier: "paired" costs little at high signal, and at low signal helps much (docs, section 14). Of a single
+        noisier: "paired" costs little at high signal, and at low signal helps much (docs, section 15). Of a single
         fold, which has no standard error, it takes the least error, and "1se" is refused.
     cv : int, splitter or iterable of (train, test), optional
         As scikit-learn takes it; 5 folds if None.

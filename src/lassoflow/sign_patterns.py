@@ -7,7 +7,7 @@ The norm, for matrices A of shape (k, m) and B with orthonormal rows of shape (r
 one linear program. Its maximum over the 2^k patterns ``centre + half c``, c in {-1, 1}^k, is found by fixing signs one
 at a time: where some are free, A'c is off by no more than ``half`` times the sum of the absolute rows of A that are
 free, and a program of the same size bounds all completions at once. Best-first search over such parts ends with the
-maximum (derived, see docs, section 12). Any w and any mu bound h from either side, so both ends of an interval are
+maximum (derived, see docs, section 11). Any w and any mu bound h from either side, so both ends of an interval are
 proven up to rounding, whatever the tolerances of the solver, HiGHS.
 """
 

@@ -1,7 +1,7 @@
 """Several piecewise quadratic errors together: their mean on common cells, and where it is least.
 
 The cells lie between all knots of all folds. On a cell with the largest penalty ``top`` the mean error is a convex
-quadratic in ``t = blend * lambda / top``, whatever the folds (docs, section 14), so every question about the best
+quadratic in ``t = blend * lambda / top``, whatever the folds (docs, section 15), so every question about the best
 penalty and blend has an answer in closed form, for all cells at once.
 """
 

@@ -3,7 +3,7 @@
 Both the lasso path and the limit flow are a pair of curves over the time s: the cumulated coefficients ``z(s)`` and
 the dual ``theta(s) = -int_0^s grad l`` in a box; of least squares ``s r - M z(s)``. The lasso keeps ``z in
 N_B(theta)``, the flow ``z' in N_B(theta)`` (docs, section 1), and either way z is piecewise linear. So is the flow's
-of any convex loss (docs, section 15).
+of any convex loss (docs, section 4).
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def lasso_path(
     References
     ----------
     Piecewise linearity: Efron, Hastie, Johnstone & Tibshirani (2004); of Huber's loss Rosset & Zhu (2007). The form
-    used here is derived, see docs, sections 2 and 15.
+    used here is derived, see docs, sections 2 and 4.
 
     Examples
     --------

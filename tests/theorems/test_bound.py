@@ -1,4 +1,4 @@
-"""The distance of the averaged limit flow from the lasso is bounded by the lasso's backward slopes (docs, section 3).
+"""The distance of the averaged limit flow from the lasso is bounded by the lasso's backward slopes (docs, section 5).
 
 ``|xbar(s) - x_lasso(1/s)|_M <= (1/s) * integral over [0, s] of |(z_lasso')_minus|_M``
 """

@@ -1,6 +1,6 @@
 """The critical set of regularised deep linear networks: its members, their kinds and inertia, and no others.
 
-Chen, Jiang & Wang 2025 (arXiv 2502.11152, abstract); derived, see docs, section 13.
+Chen, Jiang & Wang 2025 (arXiv 2502.11152, abstract); derived, see docs, section 16.
 """
 
 import itertools

@@ -5,7 +5,7 @@ With g_k the (stochastic) gradients, ``q_pm(a) = -+2a - log((1 -+ a)^2)`` and
 
     beta = alpha_+^2 exp(-2 gamma sum g) / 2 - alpha_-^2 exp(2 gamma sum g) / 2,
 
-and the limit's scale is ``alpha_inf^2 = alpha_+ alpha_-``. Derived, see docs, section 9; the idea is of Even, Pesme,
+and the limit's scale is ``alpha_inf^2 = alpha_+ alpha_-``. Derived, see docs, section 12; the idea is of Even, Pesme,
 Gunasekar & Flammarion (2023).
 """
 

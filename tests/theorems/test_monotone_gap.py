@@ -53,6 +53,6 @@ def test_certificate_names_the_theorem():
                 lf.certify(lasso),
             ):
                 source = certificate["lasso monotone up to s"].source
-                assert source == f"docs/theory.md, section 3; Berthier 2025, Theorem {section}.{number}"
+                assert source == f"docs/theory, section 5; Berthier 2025, Theorem {section}.{number}"
     stopped = lf.limit_flow(next(instances("product", True, 1, seed=5))[0], max_knots=2)
     assert lf.compare(stopped)["lasso monotone up to s"].source.endswith("Theorem 2.2")

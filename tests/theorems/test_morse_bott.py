@@ -1,6 +1,6 @@
 """The error bound of regularised deep linear networks: distance over gradient tends to kappa, and where it cannot.
 
-Chen, Jiang & Wang 2025 (arXiv 2502.11152, abstract); the constant is derived, see docs, section 13.
+Chen, Jiang & Wang 2025 (arXiv 2502.11152, abstract); the constant is derived, see docs, section 16.
 """
 
 import numpy as np

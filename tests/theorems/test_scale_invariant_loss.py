@@ -2,7 +2,7 @@
 
 ``d|u_j|^2 / dt = -2 <x, J'(x)>`` for every layer of ``x = u_1 ... u_L``, which is zero by Euler's theorem where
 ``J(c x) = J(x)``. From ``|u_1| = ... = |u_L|`` all stay ``|x|^(1/L)``, so ``sum_i |x_i|^(2/L)`` is kept. Derived, see
-docs, section 10; the loss here is the Fisher ratio of deep linear discriminant analysis.
+docs, section 13; the loss here is the Fisher ratio of deep linear discriminant analysis.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 Left: from near the global minimum, at depth 2, 3, 4 and 6, with lines of the slope that the least positive eigenvalue
 of the Hessian predicts. Right: at a weight decay that is critical for a singular value, and beside it. (Chen, Jiang &
-Wang 2025, abstract, see linear convergence; rates are derived, see docs, section 13.)
+Wang 2025, abstract, see linear convergence; rates are derived, see docs, section 16.)
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The error bound: distance to the critical points over the norm of the gradient, along descents and beside kappa.
 
-Near a class of critical points the ratio is at most kappa, 1 / the least nonzero |eigenvalue| of its Hessian, and a
-descent, which ends in its slowest mode, comes to it. Where the weight decay is critical it grows without bound, like
-dist^-2 at depth 2 and dist^-1 beyond. (Chen, Jiang & Wang 2025, abstract: such a bound holds if and only if conditions
-on the weight decay do; constants and powers are derived, see docs, section 13.)
+Near a class of critical points the ratio is at most kappa, one over the least size of a nonzero eigenvalue of its
+Hessian, and a descent, which ends in its slowest mode, comes to it. Where the weight decay is critical it grows without
+bound, like dist^-2 at depth 2 and dist^-1 beyond. (Chen, Jiang & Wang 2025, abstract: such a bound holds if and only if
+conditions on the weight decay do; constants and powers are derived, see docs, section 16.)
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 At depth 2 there is one minimum everywhere, and its rank falls where lambda passes a square; at depth 3 there are
 spurious minima of lower rank, of higher rank too between lambda_g and lambda_c, and 0 always is one. All are counted
 from the list of classes, and held against the thresholds. (Chen, Jiang & Wang 2025, and the companion arXiv 2506.20344,
-abstracts; derived, see docs, section 13.)
+abstracts; derived, see docs, section 16.)
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 At depth 2 the distance falls like ``scale^(1 - rho)``, rho the null-space constant of the data at the solution's signs,
 and with noise the solution has as many entries as there are samples and rho is nearly 1; from depth 3 on it falls like
 the scale itself (Matt & Stöger 2025, abstract; their Experiment 1 has these four levels of noise. Derived, see docs,
-section 12). Rates of depth 2 are fitted from 1e-400 on: at scales that can be trained they are not reached yet.
+section 11). Rates of depth 2 are fitted from 1e-400 on: at scales that can be trained they are not reached yet.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Left: the loss of depth 3 over the product p of all layers, where lambda is below lambda_g, at it, between, at lambda_c
 and above: a minimum beside zero is the better one, as good, worse, flat and gone. Right: the roots over lambda, at
 depth 2, 3 and 4; at depth 2 they vanish gradually, beyond the global minimum jumps at lambda_g and the large root meets
-the small one at lambda_c. (Derived, see docs, section 13.)
+the small one at lambda_c. (Derived, see docs, section 16.)
 """
 
 from __future__ import annotations

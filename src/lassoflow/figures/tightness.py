@@ -3,7 +3,7 @@
 Let n span the kernel, and let entries be equal in size on the support of the l1 solution, and those of n off it. Then
 the upper bound is what the distance tends to, at every depth, so that no smaller one holds for all data. Where entries
 differ it stays a fixed factor above. (Matt & Stöger 2025, abstract, have such examples; these are derived, see docs,
-section 12.)
+section 11.)
 """
 
 from __future__ import annotations

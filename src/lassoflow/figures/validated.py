@@ -1,6 +1,6 @@
 """Estimators tuned on a validation set: five along exact paths, without a grid, and two by the number of columns.
 
-Along the paths the validation error is known in closed form over all penalties and blends (docs, section 14), so the
+Along the paths the validation error is known in closed form over all penalties and blends (docs, section 15), so the
 choice is its minimiser, or that of the rule "paired" with the validation rows in ten parts. Best subset is by abess
 (Zhu et al. 2020) and forward stepwise by fastcan, both optional: they give supports of 0 to 50 columns, as in Hastie,
 Tibshirani & Tibshirani (2020), on which least squares is fitted.
