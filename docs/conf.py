@@ -53,7 +53,6 @@ sphinx_gallery_conf = {
     "image_scrapers": ("matplotlib",),
     "abort_on_example_error": True,
     "backreferences_dir": None,
-    "plot_gallery": "True",
 }
 
 html_theme = "pydata_sphinx_theme"

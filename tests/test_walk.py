@@ -589,6 +589,22 @@ def test_budget_of_knots_ends_in_a_usable_path(law, budget):
         path(1.01 * stop)
 
 
+@pytest.mark.parametrize("positive", [True, False])
+def test_a_path_that_stops_at_a_return_ends_without_dust(positive):
+    """The stop is the time of the return but for rounding: what is left of a coefficient there is nothing, of no sign."""
+    stopped = 0
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        X, y = random.integers(-2, 3, (3, 4)), random.integers(-3, 4, 3)
+        for budget in range(1, 5):
+            path = lf.lasso_path(lf.LeastSquares(X, y), positive=positive, max_knots=budget)
+            sizes = np.abs(path.end)
+            assert not ((sizes > 0) & (sizes < 1e-13 * sizes.max(initial=0.0))).any()
+            assert not positive or path.end.min() >= 0.0
+            stopped += path.status == "max_knots" and bool((path(path.knots[-1])[path.end == 0.0] != 0.0).any())
+    assert stopped >= 2, stopped
+
+
 @BOTH
 def test_budget_larger_than_the_path_changes_nothing(law):
     X, y = gaussian(20, 5)

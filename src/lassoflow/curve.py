@@ -10,9 +10,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from lassoflow.arrays import Floats, Ints
+from lassoflow.arrays import EPS, Floats, Ints
 
 Side = Literal["left", "right"]
+_CANCELLED = 64 * EPS
+"""A sum of two terms that is this small beside one of them has no digits, nor a sign."""
 
 
 def check_side(side: Any) -> None:
@@ -89,7 +91,10 @@ class Polygon:
         segment = self._segment(s, side)
         start = np.concatenate(([0.0], self.knots))[segment]
         share = np.divide(start, s, out=np.zeros_like(s), where=s > 0)[:, None]
-        return self.averages[segment].toarray() * share + self.slopes[segment].toarray() * (1.0 - share)
+        past, since = self.averages[segment].toarray() * share, self.slopes[segment].toarray() * (1.0 - share)
+        average = past + since
+        average[np.abs(average) <= _CANCELLED * np.abs(past)] = 0.0  # a path may stop at the very time of a return
+        return average
 
     def _segment(self, s: Floats, side: Side) -> Ints:
         check_side(side)
