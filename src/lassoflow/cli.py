@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path as FilePath
-from typing import Annotated, Any, NoReturn, TextIO
+from typing import Annotated, Any, NoReturn, TextIO, get_type_hints
 
 import numpy as np
 from scipy.linalg import LinAlgWarning
@@ -37,7 +37,7 @@ from lassoflow.outcome import Result, knots, picture, show, summarise
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
 from lassoflow.record import Progress
-from lassoflow.tables import Table, read_table
+from lassoflow.tables import Table
 from lassoflow.walk import beside, lasso_path, limit_flow
 
 try:
@@ -52,7 +52,7 @@ _LOSSES: dict[str, Any] = {"squares": LeastSquares, "logistic": Logistic, "poiss
 
 
 def _run(job: Job) -> None:
-    table = read_table(job.data, job.target, job.one_hot, job.drop_missing, job.weights, job.ignore or ())
+    table = job.read()
     if job.out is not None:
         with writing(job.out):
             check_folder(job.out, job.files)
@@ -271,7 +271,10 @@ def _command(kind: type[Any], work: Callable[[Any], None] = _run) -> Callable[..
         with nullcontext() if work in (_run, _report) else _waiting("computing"):
             work(kind(**options))
 
-    run.__signature__ = inspect.signature(kind, eval_str=True)  # type: ignore[attr-defined]
+    hints = get_type_hints(kind, include_extras=True)
+    fields = inspect.signature(kind).parameters.values()
+    signature = inspect.Signature([field.replace(annotation=hints[field.name]) for field in fields])
+    run.__signature__ = signature  # type: ignore[attr-defined]
     return run
 
 

@@ -8,18 +8,17 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from lassoflow.accuracy import accuracy_bounds, log_distance, scale_for_accuracy
 from lassoflow.archive import as_csv, check_folder, strict, write_files
 from lassoflow.endpoint import flow_endpoint, min_l1
-from lassoflow.jobs import writing
+from lassoflow.jobs import TableJob, writing
 from lassoflow.network import PowerNetwork
 from lassoflow.null_space import null_space_constants
 from lassoflow.problem import LeastSquares
-from lassoflow.tables import read_table
 from lassoflow.walk import limit_flow
 
 try:
@@ -34,23 +33,15 @@ SPREAD = ("--depth", "--scale", "--hidden", "--weight-decay")
 
 
 @dataclass(frozen=True)
-class AccuracyJob:
-    """What was asked for; its fields are the arguments and options of the command."""
+class AccuracyJob(TableJob):
+    """What was asked for; see :class:`lassoflow.jobs.TableJob`."""
 
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A csv, tsv, parquet or npz file, or a shipped set.")]
-    target: Annotated[str | None, typer.Option("--target", "-t", metavar="COLUMN", help="Column to predict.")] = None
     depth: Annotated[list[int] | None, typer.Option(min=2, help="Depths, 2 3 4 if not given.")] = None
     scale: Annotated[list[float] | None, typer.Option(help="Scales, 1e-2 1e-4 1e-8 if not given.")] = None
     error: Annotated[float, typer.Option(help="Share of the l1 norm to find a scale for.")] = 0.01
     time_limit: Annotated[float, typer.Option(min=0, help="Seconds for the null-space constants.")] = 10.0
     out: Annotated[FilePath | None, typer.Option("--out", "-o", metavar="DIR", help="Write files there.")] = None
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON and nothing else.")] = False
-    penalty_factor: Annotated[Literal["std", "none"], typer.Option(help="Standardise the columns, or not.")] = "std"
-    no_intercept: Annotated[bool, typer.Option("--no-intercept", help="Fit no intercept.")] = False
-    weights: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of sample weights.")] = None
-    one_hot: Annotated[bool, typer.Option("--one-hot", help="Make 0/1 columns of columns of text.")] = False
-    drop_missing: Annotated[bool, typer.Option("--drop-missing", help="Drop rows with missing values.")] = False
-    ignore: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave out; may be repeated.")] = None
 
     files: ClassVar = ["networks.csv", "accuracy.json"]
 
@@ -77,7 +68,7 @@ def _is_number(word: str) -> bool:
 
 def run(job: AccuracyJob) -> None:
     """Compute, write and print."""
-    table = read_table(job.data, job.target, job.one_hot, job.drop_missing, job.weights, job.ignore or ())
+    table = job.read()
     problem = LeastSquares(table.to_frame(), table.y, table.sample_weight, fit_intercept=not job.no_intercept)
     if job.penalty_factor == "std":
         frame = table.to_frame() / np.where(problem.deviations > 0, problem.deviations, 1.0)

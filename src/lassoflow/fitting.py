@@ -16,9 +16,9 @@ from lassoflow.archive import as_csv, check_folder, replacing
 from lassoflow.arrays import Floats
 from lassoflow.features import read_features
 from lassoflow.fitted_model import FORMAT, FittedModel, fingerprint, read_model
-from lassoflow.jobs import writing
+from lassoflow.jobs import TableJob, writing
 from lassoflow.problem import LeastSquares
-from lassoflow.tables import Table, read_table
+from lassoflow.tables import Table
 
 try:
     import rich.console
@@ -31,11 +31,9 @@ _CRITERIA = ("bic", "ebic", "aic", "aicc", "cp", "gcv")
 
 
 @dataclass(frozen=True)
-class FitJob:
-    """What was asked for; its fields are the arguments and options of the command."""
+class FitJob(TableJob):
+    """What was asked for; see :class:`lassoflow.jobs.TableJob`."""
 
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A csv, tsv, parquet or npz file, or a shipped set.")]
-    target: Annotated[str | None, typer.Option("--target", "-t", metavar="COLUMN", help="Column to predict.")] = None
     model: Annotated[
         Literal["flow", "lasso", "network"], typer.Option(help="The limit flow, the lasso, or a finite network.")
     ] = "flow"
@@ -49,12 +47,6 @@ class FitJob:
     seed: Annotated[int, typer.Option(min=0, help="Of the folds and the bootstrap.")] = 0
     out: Annotated[FilePath | None, typer.Option("--out", "-o", metavar="FILE", help="Write the model there.")] = None
     as_json: Annotated[bool, typer.Option("--json", help="Print the model as JSON and nothing else.")] = False
-    penalty_factor: Annotated[Literal["std", "none"], typer.Option(help="Standardise the columns, or not.")] = "std"
-    no_intercept: Annotated[bool, typer.Option("--no-intercept", help="Fit no intercept.")] = False
-    weights: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of sample weights.")] = None
-    one_hot: Annotated[bool, typer.Option("--one-hot", help="Make 0/1 columns of columns of text.")] = False
-    drop_missing: Annotated[bool, typer.Option("--drop-missing", help="Drop rows with missing values.")] = False
-    ignore: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave out; may be repeated.")] = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +60,7 @@ class PredictJob:
 
 def fit(job: FitJob) -> None:
     """Fit, write and print."""
-    table = read_table(job.data, job.target, job.one_hot, job.drop_missing, job.weights, job.ignore or ())
+    table = job.read()
     if job.out is not None:
         with writing(job.out):
             check_folder(job.out.parent, [job.out.name])

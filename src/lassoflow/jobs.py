@@ -14,6 +14,7 @@ from lassoflow.arrays import Floats
 from lassoflow.datasets import SHIPPED
 from lassoflow.layered import LayeredNetwork
 from lassoflow.network import Network, PowerNetwork, ProductNetwork, SquareNetwork
+from lassoflow.tables import Table, read_table
 
 try:
     import typer
@@ -30,29 +31,54 @@ def writing(folder: FilePath) -> Iterator[None]:
         raise ValueError(f"--out: {str(folder)!r} cannot be written: {error.strerror}.") from None
 
 
+_TABLE = "The table"
+"""The panel of ``--help`` for options that say how a table is read."""
+
+
 @dataclass(frozen=True)
-class Job:
-    """What was asked for, of both paths; its fields are the arguments and options of the commands."""
+class TableJob:
+    """What was asked for, of a table; the fields of a job are the arguments and options of its command."""
 
     data: Annotated[
         str, typer.Argument(metavar="DATA", help=f"A csv, tsv, parquet or npz file, or one of {', '.join(SHIPPED)}.")
     ]
     target: Annotated[str | None, typer.Option("--target", "-t", metavar="COLUMN", help="Column to predict.")] = None
+    penalty_factor: Annotated[
+        Literal["std", "none"],
+        typer.Option(help="The columns' deviations, as if they were standardised, or 1.", rich_help_panel=_TABLE),
+    ] = "std"
+    no_intercept: Annotated[bool, typer.Option("--no-intercept", help="Fit no intercept.", rich_help_panel=_TABLE)] = (
+        False
+    )
+    weights: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of sample weights.", rich_help_panel=_TABLE)
+    ] = None
+    one_hot: Annotated[
+        bool, typer.Option("--one-hot", help="Make 0/1 columns of columns of text.", rich_help_panel=_TABLE)
+    ] = False
+    drop_missing: Annotated[
+        bool, typer.Option("--drop-missing", help="Drop rows with missing values.", rich_help_panel=_TABLE)
+    ] = False
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Leave out; may be repeated.", rich_help_panel=_TABLE)
+    ] = None
+
+    def read(self) -> Table:
+        """The table that was asked for."""
+        return read_table(self.data, self.target, self.one_hot, self.drop_missing, self.weights, self.ignore or ())
+
+
+@dataclass(frozen=True)
+class Job(TableJob):
+    """What was asked for, of both paths."""
+
     out: Annotated[FilePath | None, typer.Option("--out", "-o", metavar="DIR", help="Write files there.")] = None
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON and nothing else.")] = False
     x: Annotated[Literal["s", "lambda", "l1"], typer.Option("--x", help="Horizontal axis of the picture.")] = "s"
-    penalty_factor: Annotated[
-        Literal["std", "none"], typer.Option(help="The columns' deviations, as if they were standardised, or 1.")
-    ] = "std"
     positive: Annotated[bool, typer.Option("--positive", help="Allow no negative coefficients.")] = False
     weight_decay: Annotated[float, typer.Option(min=0, help="Constant l1 penalty, added to λ times the factor.")] = 0.0
     lambda_min: Annotated[float, typer.Option(min=0, help="Stop at this penalty.")] = 0.0
     max_knots: Annotated[int | None, typer.Option(min=1, help="Stop after this many knots.")] = None
-    no_intercept: Annotated[bool, typer.Option("--no-intercept", help="Fit no intercept.")] = False
-    weights: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of sample weights.")] = None
-    one_hot: Annotated[bool, typer.Option("--one-hot", help="Make 0/1 columns of columns of text.")] = False
-    drop_missing: Annotated[bool, typer.Option("--drop-missing", help="Drop rows with missing values.")] = False
-    ignore: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave out; may be repeated.")] = None
 
     files: ClassVar[list[str]]
 

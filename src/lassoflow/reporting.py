@@ -14,13 +14,13 @@ from lassoflow.archive import check_folder, replacing
 from lassoflow.exact_cv import SMALLEST_SHARE
 from lassoflow.fitted_model import fingerprint
 from lassoflow.fitting import FitJob, estimator_of, spread_of
-from lassoflow.jobs import writing
+from lassoflow.jobs import TableJob, writing
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
 from lassoflow.reports.content import Source
 from lassoflow.reports.page import render, require_libraries
 from lassoflow.reports.subject import Subject, subject_of
-from lassoflow.tables import Table, read_table
+from lassoflow.tables import Table
 from lassoflow.walk import lasso_path, limit_flow
 
 try:
@@ -38,11 +38,9 @@ _SETTINGS = {
 
 
 @dataclass(frozen=True)
-class ReportJob:
-    """What was asked for; its fields are the arguments and options of the command."""
+class ReportJob(TableJob):
+    """What was asked for; see :class:`lassoflow.jobs.TableJob`."""
 
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A csv, tsv, parquet or npz file, or a shipped set.")]
-    target: Annotated[str | None, typer.Option("--target", "-t", metavar="COLUMN", help="Column to predict.")] = None
     out: Annotated[FilePath, typer.Option("--out", "-o", metavar="FILE", help="The page.")] = FilePath("report.html")
     model: Annotated[Literal["flow", "lasso"], typer.Option(help="What is chosen on: the limit flow or the lasso.")] = (
         "flow"
@@ -52,12 +50,6 @@ class ReportJob:
     )
     folds: Annotated[int, typer.Option(min=2, help="Of the cross-validation.")] = 5
     seed: Annotated[int, typer.Option(min=0, help="Of the folds and the bootstrap.")] = 0
-    penalty_factor: Annotated[Literal["std", "none"], typer.Option(help="Standardise the columns, or not.")] = "std"
-    no_intercept: Annotated[bool, typer.Option("--no-intercept", help="Fit no intercept.")] = False
-    weights: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of sample weights.")] = None
-    one_hot: Annotated[bool, typer.Option("--one-hot", help="Make 0/1 columns of columns of text.")] = False
-    drop_missing: Annotated[bool, typer.Option("--drop-missing", help="Drop rows with missing values.")] = False
-    ignore: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave out; may be repeated.")] = None
 
 
 def run(job: ReportJob, tell: Callable[[str], object] | None = None) -> None:
@@ -67,7 +59,7 @@ def run(job: ReportJob, tell: Callable[[str], object] | None = None) -> None:
         require_libraries()
     except ImportError as error:
         raise ValueError(str(error)) from None
-    table = read_table(job.data, job.target, job.one_hot, job.drop_missing, job.weights, job.ignore or ())
+    table = job.read()
     with writing(job.out):
         check_folder(job.out.parent, [job.out.name])
     tell("choosing the model")
