@@ -31,9 +31,13 @@ class Choice(NamedTuple):
     """A penalty and a blend, with the cross-validated error there and its standard error."""
 
     lam: float
+    """The penalty."""
     blend: float
+    """The share of the average."""
     error: float
+    """The mean over folds."""
     standard_error: float
+    """Its standard error; NaN for a single fold."""
 
     @property
     def s(self) -> float:

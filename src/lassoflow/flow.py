@@ -69,7 +69,8 @@ def gradient_flow(
         lambda of ``(lambda / 2) (|u|^2 + |v|^2)`` for products, ``lambda |w|^2`` for squares, ``(lambda / 2) |w|^2``
         at depth 3 and more. There it has no box of its own, and the path has the box without it (docs, section 10).
     callback : callable, optional
-        Called with a :class:`FlowProgress` whenever the active set changes.
+        Called with a :class:`FlowProgress` whenever the active set changes; with weight decay at depth 3 and more
+        after every twentieth step.
     stop_when : float, optional
         Stop where the loss comes down to it. A flow whose loss stays above it is not stopped.
 

@@ -23,7 +23,7 @@ class ProductNetwork(Network):
     """``x = u v`` from ``u = scale^(1/2) shape_u``, ``v = scale^(1/2) shape_v``.
 
     ``x = scale [(b + c)^2/4 e^(2 g) - (b - c)^2/4 e^(-2 g)]`` in the accumulated gradient g (Berthier 2025, section 2,
-    for the flow; this form is derived, see docs). Lasso time is ``s = 2 t / log(1 / scale)``.
+    for the flow; this form is derived, see docs, section 9). Lasso time is ``s = 2 t / log(1 / scale)``.
 
     Parameters
     ----------
@@ -191,7 +191,8 @@ class PowerNetwork(Network):
 
     At depth 2, ``x = 2 scale sinh(4 g)`` and ``s = 4 t / log(1 / scale)``; at depth D >= 3,
     ``x = scale [(1 - theta)^-p - (1 + theta)^-p]`` with ``p = D / (D - 2)`` and
-    ``s = D (D - 2) scale^((D-2)/D) t`` (the functions h_D of Woodworth et al. 2020; clock and limit derived, see docs).
+    ``s = D (D - 2) scale^((D-2)/D) t`` (the functions h_D of Woodworth et al. 2020; clock and limit derived, see
+    docs, section 9).
 
     Parameters
     ----------
