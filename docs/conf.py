@@ -65,7 +65,7 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "lassoflow"
 html_static_path = ["static"]
-html_css_files = ["lassoflow.css"]
+html_css_files = ["lassoflow.css", "api.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "navbar_align": "left",

@@ -40,6 +40,7 @@ class Members(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
+        """Write the text of the page, and read it."""
         module, _, name = self.arguments[0].rpartition(".")
         kind = getattr(import_module(module), name)
         methods, attributes = members_of(kind)
@@ -96,7 +97,15 @@ def _sort_of(kind: type, name: str) -> str:
 def _table(title: str, name: str, members: list[str]) -> list[str]:
     if not members:
         return []
-    return [f".. rubric:: {title}", "", ".. autosummary::", "", *(f"   ~{name}.{each}" for each in members), ""]
+    return [
+        f".. rubric:: {title}",
+        "",
+        ".. autosummary::",
+        "   :nosignatures:",
+        "",
+        *(f"   ~{name}.{each}" for each in members),
+        "",
+    ]
 
 
 def _docstring(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
@@ -109,8 +118,9 @@ def _docstring(app: Sphinx, what: str, name: str, value: Any, options: Any, line
         inherited = inspect.getdoc(getattr(base, see[1])) or ""
         if inherited.startswith("See "):
             raise ExtensionError(f"{name}: Network.{see[1]} has no words of its own.")
-        own = see[2][:1].upper() + see[2][1:]
-        lines[:] = [*inherited.split("\n"), "", own, ""]
+        first, *rest = inherited.split("\n\n")
+        own = see[2].strip()
+        lines[:] = "\n\n".join([first, *[own[:1].upper() + own[1:]] * bool(own), *rest, ""]).split("\n")
     lines[:] = _linked(lines, _classes(app.srcdir))
     text = _qualified("\n".join(lines), name if what == "class" else name.rpartition(".")[0], _classes(app.srcdir))
     if what in ("attribute", "property"):  # of these napoleon takes the words before a first colon for a type
@@ -155,7 +165,7 @@ def _linked(lines: list[str], classes: dict[str, str]) -> list[str]:
 def _classes(folder: str) -> dict[str, str]:
     """Names of classes that have a page, with their modules."""
     pages = "".join(page.read_text() for page in sorted(Path(folder, "api").glob("*.rst")))
-    names = re.findall(r"^   ([\w.]*\b[A-Z]\w+)$", pages, re.M)
+    names = re.findall(r"^   ~?([\w.]*\b[A-Z]\w+)$", pages, re.M)
     modules = {"Figure": "figures.", "Reproduction": "figures."}
     return {name.rpartition(".")[2]: f"lassoflow.{modules.get(name, '')}{name}" for name in names}
 

@@ -17,9 +17,10 @@ class Commands(SphinxDirective):
     """``.. commands::``: a section for every command."""
 
     def run(self) -> list[nodes.Node]:
+        """Write the text of the page, and read it."""
         program = typer.main.get_command(app())
         top = program.context_class(program, info_name="lassoflow")
-        text = [".. program:: lassoflow", "", *_entries(program, top)]
+        text: list[str] = []
         for name, command in program.commands.items():
             text += [f".. _command-{name}:", "", name, "-" * len(name), "", f".. program:: lassoflow {name}", ""]
             text += [command.help, "", ".. code-block:: text", "", f"   {_usage(command, name)}", ""]
@@ -35,7 +36,7 @@ def _usage(command: Any, name: str) -> str:
 def _entries(command: Any, context: Any) -> list[str]:
     """Arguments as a list of definitions, options as Sphinx has them, so that they can be referred to."""
     arguments, options = [], []
-    for each in command.get_params(context):
+    for each in command.params:
         left, words = each.get_help_record(context)
         words = _escaped(words)
         if each.param_type_name == "argument":
@@ -55,6 +56,7 @@ def _names(left: str) -> str:
 def _escaped(words: str) -> str:
     """Words of a terminal as reStructuredText; defaults and ranges in italics."""
     words = re.sub(r"([*`|_\\])", r"\\\1", words)
+    words = re.sub(r"(?<!\S)(--[\w-]+\w)", r"``\1``", words)
     return re.sub(r"\s+\[([^\[\]]*)\]$", r" *[\1]*", words)
 
 

@@ -1,8 +1,8 @@
 """Words become links: "docs, section 5" to that section of the theory, and the role ``figure`` to a figure's script.
 
-Docstrings name sections in words, which read well where there are no links. Here "docs, section 5", "docs/theory, section
-16" and "docs, sections 2 and 4" become links to the labels ``section-5`` and so on, on all pages: in the API, in the
-gallery's prose and in what others write.
+Docstrings name sections in words, which read well where there are no links. Here "docs, section 5", "docs/theory,
+section 16" and "docs, sections 2 and 4" become links to the labels ``section-5`` and so on, on all pages: in the API,
+in the gallery's prose and in Markdown.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class SectionLinks(SphinxTransform):
     default_priority = 500
 
     def apply(self, **kwargs: object) -> None:
+        """Put links in the place of words."""
         kept = (nodes.literal, nodes.literal_block, nodes.FixedTextElement, nodes.reference, pending_xref, nodes.title)
         for text in list(self.document.findall(nodes.Text)):
             if isinstance(text.parent, kept) or not _WORDS.search(text):
@@ -57,7 +58,9 @@ class SectionLinks(SphinxTransform):
         if not 1 <= number <= LAST:
             raise ExtensionError(f"{self.env.docname}: {words!r}: sections go from 1 to {LAST}")
         target = {"refdomain": "std", "reftype": "ref", "reftarget": f"section-{number}", "refexplicit": True}
-        link = pending_xref("", nodes.inline("", " ".join(words.split())), refdoc=self.env.docname, refwarn=True, **target)
+        link = pending_xref(
+            "", nodes.inline("", " ".join(words.split())), refdoc=self.env.docname, refwarn=True, **target
+        )
         link.source, link.line = self.document.get("source"), None
         return link
 
@@ -66,6 +69,7 @@ class FigureRole(SphinxRole):
     """``{figure}`berthier_paths``` links to the page of that figure in the gallery."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Find the script by its name: scripts are numbered in the order of the figures."""
         scripts = sorted(Path(self.env.srcdir, "gallery", "papers").glob(f"[0-9][0-9]_*_{self.text}.py"))
         scripts = [each for each in scripts if each.stem.split("_", 2)[2] == self.text]
         if not scripts:

@@ -245,7 +245,7 @@ class LayeredNetwork(Network):
         return weights[..., :1, :] ** 2 - weights[..., 1:, :] ** 2
 
     def log_least_gain(self, n_features: int) -> float:
-        """``sum_j prod_{k != j} u_k^2 >= prod_{k != m} (u_k^2 - u_m^2)``, which is conserved."""
+        """See :meth:`Network.log_least_gain`: at least ``prod_{k != m} (u_k^2 - u_m^2)``, which is conserved."""
         squares = np.sort(self._layers(n_features) ** 2, axis=0)
         least = np.log(squares[1:] - squares[0]).sum(axis=0).min()
         return 2.0 * (self.depth - 1) / self.depth * self.log_scale + float(least)

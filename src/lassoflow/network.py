@@ -103,7 +103,7 @@ class ProductNetwork(Network):
         return weights[..., :1, :] ** 2 - weights[..., 1:, :] ** 2
 
     def log_least_gain(self, n_features: int) -> float:
-        """``u^2 + v^2 >= |u^2 - v^2|``, which is conserved."""
+        """See :meth:`Network.log_least_gain`: ``u^2 + v^2 >= |u^2 - v^2|``, which is conserved."""
         u, v = (broadcast(shape, n_features) for shape in (self.shape_u, self.shape_v))
         return self.log_scale + float(np.log(np.abs(u**2 - v**2)).min())
 
@@ -179,7 +179,7 @@ class SquareNetwork(Network):
         return np.sign(weights)
 
     def log_least_gain(self, n_features: int) -> float:
-        """``4 u^2`` may vanish: there is no rate."""
+        """See :meth:`Network.log_least_gain`: ``4 u^2`` may vanish, there is no rate."""
         return -math.inf
 
     def _arguments(self) -> list[str]:
@@ -272,7 +272,7 @@ class PowerNetwork(Network):
             return (weights ** (2.0 - self.depth)).sum(axis=-2, keepdims=True)
 
     def log_least_gain(self, n_features: int) -> float:
-        """``D^2 (u^(2D-2) + v^(2D-2))``, least where u = v, as at the start."""
+        """See :meth:`Network.log_least_gain`: ``D^2 (u^(2D-2) + v^(2D-2))``, least where u = v, as at the start."""
         return math.log(2.0 * self.depth**2) + self.log_scale * (2 * self.depth - 2) / self.depth
 
     @property

@@ -57,8 +57,8 @@ class Path:
 
     Paths come from :func:`lassoflow.lasso_path`, :func:`lassoflow.limit_flow`, :func:`lassoflow.gradient_flow`,
     :func:`lassoflow.gradient_descent` and :func:`lassoflow.load`. Everything is vectorised: for s of any shape,
-    ``path(s)`` has shape ``s.shape + (d,)``. At a jump the value is the right limit; ``side="left"`` gives the other (at
-    the end of a path that was stopped, there is only the left one).
+    ``path(s)`` has shape ``s.shape + (d,)``. At a jump the value is the right limit; ``side="left"`` gives the other
+    (at the end of a path that was stopped, there is only the left one).
 
     Attributes
     ----------
@@ -68,9 +68,9 @@ class Path:
     box : Box
         Penalty factors and weight decay; of a network that starts at 1 or above, faces that may be negative.
     status : str
-        "complete", or what ended the path early: "lambda_min", "max_knots", "until", "stopped", or "unbounded" where the
-        loss has no minimum from then on; or "limit" if it is the flow of a deep network from so small a scale that the
-        limit flow is the answer.
+        "complete", or what ended the path early: "lambda_min", "max_knots", "until", "stopped", or "unbounded" where
+        the loss has no minimum from then on; or "limit" if it is the flow of a deep network from so small a scale that
+        the limit flow is the answer.
     blend : float
         Share of the average in what the path shows (1: average, 0: instantaneous).
     curve : object

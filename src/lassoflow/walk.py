@@ -133,9 +133,9 @@ def limit_flow(
     """The limit of gradient flow on a diagonal linear network as its initialisation vanishes, exactly.
 
     In lasso time s the limit ``x(s)`` is piecewise constant: it jumps from saddle to saddle, and between jumps it is
-    the sign-constrained least-squares fit on the coordinates whose dual has reached the box (derived, see docs, sections
-    1 and 2; this is also the inverse scale space flow). Its average over time is the lasso where the lasso path is
-    monotone.
+    the sign-constrained least-squares fit on the coordinates whose dual has reached the box (derived, see docs,
+    sections 1 and 2; this is also the inverse scale space flow). Its average over time is the lasso where the lasso
+    path is monotone.
 
     Parameters
     ----------
