@@ -78,9 +78,9 @@ def gradient_flow(
     -------
     Path
         ``path(s)`` is the network's coefficients at lasso time s, ``path.averaged()`` their running average, to be
-        compared with the lasso at 1/s; ``path.curve.effort`` counts steps, evaluations and factorisations. Of deep
-        networks whose averages are certified to be nearer than rtol to those of the limit flow, the limit flow is the
-        answer; the status of the path is "limit" then.
+        compared with the lasso at 1/s; ``path.curve.effort``, an :class:`~lassoflow.dense.Effort`, counts steps,
+        evaluations and factorisations. Of deep networks whose averages are certified to be nearer than rtol to those of
+        the limit flow, the limit flow is the answer; the status of the path is "limit" then, and there was no effort.
         Where ``path.clock`` is "training", s is training time, and there is no lasso to compare with.
 
     Raises
