@@ -18,6 +18,7 @@ class Commands(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Write the text of the page, and read it."""
+        self.env.note_reread()  # the program is in several files
         program = typer.main.get_command(app())
         top = program.context_class(program, info_name="lassoflow")
         text: list[str] = []
