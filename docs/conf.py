@@ -22,9 +22,12 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "sphinxcontrib.bibtex",
+    "class_pages",
+    "command_pages",
     "figure_scripts",
     "mathml",
     "sample_report",
+    "section_links",
 ]
 exclude_patterns = ["extensions", "gallery"]
 templates_path = ["templates"]
@@ -40,7 +43,10 @@ autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings have shapes, which types do not
 autodoc_member_order = "groupwise"
 napoleon_google_docstring = False
+napoleon_use_param = False  # types are words, some of which are the names of members, too
 napoleon_use_rtype = False
+napoleon_custom_sections = [("Attributes", "params_style")]  # a list like that of parameters
+maximum_signature_line_length = 88
 
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
@@ -58,7 +64,7 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "lassoflow"
 html_static_path = ["static"]
-html_css_files = ["lassoflow.css"]
+html_css_files = ["lassoflow.css", "api.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "navbar_align": "left",

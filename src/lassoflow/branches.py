@@ -145,7 +145,7 @@ class Branches:
         return np.exp(self.log_derivative(gaps))
 
     def log_derivative(self, gaps: tuple[Floats, Floats]) -> Floats:
-        """Its logarithm, right where it underflows; -inf where both branches are absent."""
+        """The logarithm of :meth:`derivative`, right where it underflows; -inf where both branches are absent."""
         with np.errstate(divide="ignore"):
             return np.logaddexp(*(self.log_branch(gap) + np.log(self.steepness(gap)) for gap in gaps))
 

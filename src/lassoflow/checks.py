@@ -13,7 +13,9 @@ class Check(NamedTuple):
     """One line of a certificate."""
 
     name: str
+    """What was looked at."""
     value: float
+    """The observed number."""
     bound: float | None
     """What the value must not exceed; None for a line that only reports."""
     s: float | None
@@ -21,6 +23,7 @@ class Check(NamedTuple):
     holds: bool | None
     """The verdict; None for a line that only reports."""
     source: str
+    """The theorem, or the section of the documentation, that it rests on."""
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,13 @@ class Choice(NamedTuple):
     """A penalty and a blend, with the cross-validated error there and its standard error."""
 
     lam: float
+    """The penalty."""
     blend: float
+    """The share of the average."""
     error: float
+    """The mean over folds."""
     standard_error: float
+    """Its standard error; NaN for a single fold."""
 
     @property
     def s(self) -> float:
@@ -159,7 +163,7 @@ class CVSelection:
 
     @property
     def standard_error(self) -> float:
-        """Its standard error; NaN for a single fold."""
+        """The standard error of that error; NaN for a single fold."""
         return self.choice.standard_error
 
     @property
@@ -193,7 +197,7 @@ class CVSelection:
         return np.asarray(self.errors(lam, blend).mean(axis=0))
 
     def standard_errors(self, lam: ArrayLike, blend: ArrayLike | None = None) -> Floats:
-        """Its standard error; NaN for a single fold."""
+        """The standard error of :meth:`curve`; NaN for a single fold."""
         return _standard_error(self.errors(lam, blend))
 
     def best_blend(self, lam: ArrayLike) -> Floats:

@@ -99,7 +99,7 @@ class FlowClassifierCV(PathClassifier):
 
         Returns
         -------
-        FlowClassifierCV
+        self
             Itself.
         """
         read_rule(self.rule)

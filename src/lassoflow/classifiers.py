@@ -208,7 +208,7 @@ class FlowClassifier(PathClassifier):
 
         Returns
         -------
-        FlowClassifier
+        self
             Itself.
         """
         alpha, blend = read_nonnegative(self.alpha, "alpha"), read_blends(self.blend)[0]

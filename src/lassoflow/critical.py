@@ -34,8 +34,8 @@ class ErrorBound(NamedTuple):
         How far the weight decay is from a value at which the bound fails for some class: ``min |y / sqrt(lambda) - 1|``
         at depth 2, ``min |lambda / lambda_critical(y) - 1|`` beyond.
     kappa : float
-        The limit superior of distance over norm of the gradient: 1 / the least nonzero |eigenvalue| of the Hessian.
-        Infinite where the bound fails.
+        The limit superior of distance over norm of the gradient: one over the least size of a nonzero eigenvalue of
+        the Hessian. Infinite where the bound fails.
     """
 
     holds: bool

@@ -39,9 +39,13 @@ class DeepProgress(NamedTuple):
     """
 
     step: int
+    """The number of the step."""
     loss: float
+    """F there."""
     gradient: float
+    """The norm of its gradient."""
     step_size: float
+    """Of the step before."""
 
 
 def descend(

@@ -92,7 +92,7 @@ class DeepDescent:
 
     @cached_property
     def distance(self) -> Distance:
-        """The distance of the end to that class."""
+        """The distance of the end to the class in which the descent ended."""
         return self.ended_in.distance(self.weights)
 
     @cached_property
@@ -102,7 +102,7 @@ class DeepDescent:
 
     @property
     def error_ratios(self) -> Floats:
-        """Those distances over the norm of the gradient, shape (k,); near the class at most its kappa."""
+        """:attr:`distances` over the norm of the gradient, shape (k,); near the class at most its kappa."""
         slopes = self.gradients[self.steps]
         return np.divide(self.distances, slopes, out=np.full(slopes.shape, math.inf), where=slopes > 0)
 
@@ -116,9 +116,10 @@ class DeepDescent:
 
     @property
     def predicted_rate(self) -> float:
-        """``-log(1 - step size times mu)``, mu the least positive eigenvalue at the class, the mean over those steps.
+        """What :attr:`rate` should be: ``-log(1 - step size times mu)``, the mean over the same steps.
 
-        NaN at a class that is no minimum, or where the error bound fails: nothing is predicted there.
+        mu is the least positive eigenvalue at the class. NaN at a class that is no minimum, or where the
+        error bound fails: nothing is predicted there.
         """
         values = self.ended_in.eigenvalues[0]
         if self.ended_in.kind not in ("global minimum", "local minimum") or not self._holds or not self.n_steps:

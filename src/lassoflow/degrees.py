@@ -24,7 +24,9 @@ class DegreesOfFreedom(NamedTuple):
     """Estimated degrees of freedom, the intercept not counted, and their standard errors: arrays of one shape."""
 
     value: Floats
+    """The degrees of freedom."""
     standard_error: Floats
+    """Of the bootstrap, by the spread of its terms."""
 
 
 def bootstrap_degrees_of_freedom(

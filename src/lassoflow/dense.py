@@ -71,10 +71,15 @@ class Effort:
     """What a flow has cost."""
 
     steps: int = 0
+    """Accepted steps of the integrator."""
     rejected: int = 0
+    """Steps that were taken back."""
     evaluations: int = 0
+    """Of the right-hand side."""
     factorisations: int = 0
+    """Of a matrix."""
     active_sets: int = 0
+    """How often the active set changed."""
 
     def add(self, steps: int, rejected: int, explicit: bool) -> None:
         """Count steps of one of the two schemes."""

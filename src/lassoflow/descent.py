@@ -50,8 +50,11 @@ class DescentProgress(NamedTuple):
     """
 
     step: int
+    """The number of the step."""
     s: float
+    """Its lasso time."""
     loss: float
+    """Of all rows."""
 
 
 class _Diverged(Exception):

@@ -121,7 +121,7 @@ class FlowRegressor(PathRegressor):
 
         Returns
         -------
-        FlowRegressor
+        self
             Itself.
         """
         network = _network(self.depth, self.scale, self.positive, self.penalty_factor)
@@ -250,7 +250,7 @@ class ExactLasso(PathRegressor):
 
         Returns
         -------
-        ExactLasso
+        self
             Itself.
         """
         return _fit_exact(self, X, y, sample_weight)

@@ -46,7 +46,7 @@ class CVRegressor(PathRegressor):
 
         Returns
         -------
-        CVRegressor
+        self
             Itself.
         """
         _raise_for_params(params, self, "fit")

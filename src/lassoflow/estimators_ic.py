@@ -37,7 +37,7 @@ class ICRegressor(PathRegressor):
 
         Returns
         -------
-        ICRegressor
+        self
             Itself.
         """
         recipe, blend = self._recipe, self._view()

@@ -158,7 +158,7 @@ class FactoredLoss:
         return np.array(found)
 
     def product(self, weights: Layers) -> Floats:
-        """The map that the layers make, ``W_L ... W_1``, shape (d_L, d_0).
+        """The map that the layers make, ``W_L ⋯ W_1``, shape (d_L, d_0).
 
         Parameters
         ----------

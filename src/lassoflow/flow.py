@@ -69,7 +69,8 @@ def gradient_flow(
         lambda of ``(lambda / 2) (|u|^2 + |v|^2)`` for products, ``lambda |w|^2`` for squares, ``(lambda / 2) |w|^2``
         at depth 3 and more. There it has no box of its own, and the path has the box without it (docs, section 10).
     callback : callable, optional
-        Called with a :class:`FlowProgress` whenever the active set changes.
+        Called with a :class:`FlowProgress` whenever the active set changes; with weight decay at depth 3 and more
+        after every twentieth step.
     stop_when : float, optional
         Stop where the loss comes down to it. A flow whose loss stays above it is not stopped.
 
@@ -77,9 +78,9 @@ def gradient_flow(
     -------
     Path
         ``path(s)`` is the network's coefficients at lasso time s, ``path.averaged()`` their running average, to be
-        compared with the lasso at 1/s; ``path.curve.effort`` counts steps, evaluations and factorisations. Of deep
-        networks whose averages are certified to be nearer than rtol to those of the limit flow, the limit flow is the
-        answer; the status of the path is "limit" then.
+        compared with the lasso at 1/s; ``path.curve.effort``, an :class:`~lassoflow.dense.Effort`, counts steps,
+        evaluations and factorisations. Of deep networks whose averages are certified to be nearer than rtol to those of
+        the limit flow, the limit flow is the answer; the status of the path is "limit" then, and there was no effort.
         Where ``path.clock`` is "training", s is training time, and there is no lasso to compare with.
 
     Raises

@@ -27,7 +27,9 @@ class Distance(NamedTuple):
     """The distance of some weights to a set of critical points, ``(sum_l |W_l - W*_l|_F^2)^(1/2)``."""
 
     lower: float
+    """The distance is at least this."""
     upper: float
+    """It is at most this, the distance to the member that was found."""
     exact: bool
     """Whether both are the distance."""
 

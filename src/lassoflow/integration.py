@@ -43,8 +43,11 @@ class FlowProgress(NamedTuple):
     """What a ``callback`` is told: the steps so far, the time, and how many coordinates are active."""
 
     steps: int
+    """Steps of the integrator so far."""
     s: float
+    """The time."""
     n_active: int
+    """How many coordinates are active."""
 
 
 @dataclass

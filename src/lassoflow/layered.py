@@ -5,9 +5,9 @@ and ``mu_j^2 = a_j^2 - a_m^2``, everything is in direction units a function of t
 
     x = scale z prod_j (z^2 + mu_j^2)^(1/2),        d theta = dz / prod_j (z^2 + mu_j^2)^(1/2)        (j != m)
 
-(Labarriere et al. 2024; derived, see docs). For L >= 3 the integral converges: theta stays in a box whose faces are
-the growth times of Zhao et al. (2026), Theorem 4.2, and near a face ``x`` is a power of the gap. At every gap z is
-interpolated by a Chebyshev series in ``gap^(1/(L-2))``, in which it is smooth.
+(Labarriere et al. 2024; derived, see docs, section 9). For L >= 3 the integral converges: theta stays in a box whose
+faces are the growth times of Zhao et al. (2026), Theorem 4.2, and near a face ``x`` is a power of the gap. At every gap
+z is interpolated by a Chebyshev series in ``gap^(1/(L-2))``, in which it is smooth.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class LayeredBranches(Branches):
 
 
 class LayeredNetwork(Network):
-    """``x = u_1 u_2 ... u_L`` from ``u_j = scale^(1/L) directions[j]``: any depth, any initial directions.
+    """``x = u_1 ⋯ u_L`` from ``u_j = scale^(1/L) directions[j]``: any depth, any initial directions.
 
     Lasso time is ``s = scale^((L-2)/L) t`` for L >= 3, and as for :class:`ProductNetwork` for two layers. What the
     flow tends to is the limit flow whose penalty factors are the growth times of its directions.
@@ -245,7 +245,7 @@ class LayeredNetwork(Network):
         return weights[..., :1, :] ** 2 - weights[..., 1:, :] ** 2
 
     def log_least_gain(self, n_features: int) -> float:
-        """``sum_j prod_{k != j} u_k^2 >= prod_{k != m} (u_k^2 - u_m^2)``, which is conserved."""
+        """See :meth:`Network.log_least_gain`: at least ``prod_{k != m} (u_k^2 - u_m^2)``, which is conserved."""
         squares = np.sort(self._layers(n_features) ** 2, axis=0)
         least = np.log(squares[1:] - squares[0]).sum(axis=0).min()
         return 2.0 * (self.depth - 1) / self.depth * self.log_scale + float(least)

@@ -7,7 +7,7 @@ follows, without weight decay and for every least-squares solution x* in the net
     l(x(s)) - l*  <=  (l(x(0)) - l*) exp(-2 mu c t)          (mu: Polyak-Lojasiewicz, c: the least gain dx/dg)
 
 and the limit minimises ``D_Q(x, x(0))`` among the solutions. The statements are of Labarriere et al. (2024), their
-form here is derived (see docs).
+form here is derived (see docs, section 9).
 
 The weights have conserved quantities, such as ``u^2 - v^2``. In the dual these say that the gaps to the two faces add
 up to the width of the box, which holds of every dual: weights that are computed from the gaps keep them, whatever

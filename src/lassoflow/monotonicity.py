@@ -57,6 +57,7 @@ class MonotoneByDesign(NamedTuple):
     positive: bool | None
     """For ``positive=True``: the same, or M positive definite with nonpositive off-diagonal entries."""
     reason: str
+    """What was found, in a sentence."""
 
 
 def monotone_by_design(

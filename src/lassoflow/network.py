@@ -23,7 +23,7 @@ class ProductNetwork(Network):
     """``x = u v`` from ``u = scale^(1/2) shape_u``, ``v = scale^(1/2) shape_v``.
 
     ``x = scale [(b + c)^2/4 e^(2 g) - (b - c)^2/4 e^(-2 g)]`` in the accumulated gradient g (Berthier 2025, section 2,
-    for the flow; this form is derived, see docs). Lasso time is ``s = 2 t / log(1 / scale)``.
+    for the flow; this form is derived, see docs, section 9). Lasso time is ``s = 2 t / log(1 / scale)``.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class ProductNetwork(Network):
         return weights[..., :1, :] ** 2 - weights[..., 1:, :] ** 2
 
     def log_least_gain(self, n_features: int) -> float:
-        """``u^2 + v^2 >= |u^2 - v^2|``, which is conserved."""
+        """See :meth:`Network.log_least_gain`: ``u^2 + v^2 >= |u^2 - v^2|``, which is conserved."""
         u, v = (broadcast(shape, n_features) for shape in (self.shape_u, self.shape_v))
         return self.log_scale + float(np.log(np.abs(u**2 - v**2)).min())
 
@@ -179,7 +179,7 @@ class SquareNetwork(Network):
         return np.sign(weights)
 
     def log_least_gain(self, n_features: int) -> float:
-        """``4 u^2`` may vanish: there is no rate."""
+        """See :meth:`Network.log_least_gain`: ``4 u^2`` may vanish, there is no rate."""
         return -math.inf
 
     def _arguments(self) -> list[str]:
@@ -191,7 +191,8 @@ class PowerNetwork(Network):
 
     At depth 2, ``x = 2 scale sinh(4 g)`` and ``s = 4 t / log(1 / scale)``; at depth D >= 3,
     ``x = scale [(1 - theta)^-p - (1 + theta)^-p]`` with ``p = D / (D - 2)`` and
-    ``s = D (D - 2) scale^((D-2)/D) t`` (the functions h_D of Woodworth et al. 2020; clock and limit derived, see docs).
+    ``s = D (D - 2) scale^((D-2)/D) t`` (the functions h_D of Woodworth et al. 2020; clock and limit derived, see
+    docs, section 9).
 
     Parameters
     ----------
@@ -271,7 +272,7 @@ class PowerNetwork(Network):
             return (weights ** (2.0 - self.depth)).sum(axis=-2, keepdims=True)
 
     def log_least_gain(self, n_features: int) -> float:
-        """``D^2 (u^(2D-2) + v^(2D-2))``, least where u = v, as at the start."""
+        """See :meth:`Network.log_least_gain`: ``D^2 (u^(2D-2) + v^(2D-2))``, least where u = v, as at the start."""
         return math.log(2.0 * self.depth**2) + self.log_scale * (2 * self.depth - 2) / self.depth
 
     @property

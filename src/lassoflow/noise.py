@@ -20,7 +20,9 @@ class NoiseVariance(NamedTuple):
     """An estimate of the variance of the noise, in squared units of y, and where it comes from."""
 
     value: float
+    """The variance, in squared units of y."""
     source: str
+    """The fit whose residuals it is of, in words."""
 
 
 class Fits(NamedTuple):
@@ -33,9 +35,11 @@ class Fits(NamedTuple):
     penalties: Floats
     """Decreasing, shape (k,)."""
     times: Floats
+    """Times s of these fits, increasing from 0, shape (k,)."""
     mean_squares: Floats
     """Of the (weighted) residuals, shape (k,); none is below what rounding leaves."""
     dimensions: Ints
+    """Numbers of nonzero coefficients, shape (k,)."""
 
 
 def training_error(path: Path) -> Pieces:

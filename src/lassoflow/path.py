@@ -55,18 +55,28 @@ class Frame(NamedTuple):
 class Path:
     """A curve of coefficients over the time ``s = 1 / lambda``, exact between knots.
 
-    Paths come from :func:`lassoflow.lasso_path`, :func:`lassoflow.limit_flow` and :func:`lassoflow.load`. Everything
-    is vectorised: for s of any shape, ``path(s)`` has shape ``s.shape + (d,)``. At a jump the value is the right
-    limit; ``side="left"`` gives the other (at the end of a path that was stopped, there is only the left one).
+    Paths come from :func:`lassoflow.lasso_path`, :func:`lassoflow.limit_flow`, :func:`lassoflow.gradient_flow`,
+    :func:`lassoflow.gradient_descent` and :func:`lassoflow.load`. Everything is vectorised: for s of any shape,
+    ``path(s)`` has shape ``s.shape + (d,)``. At a jump the value is the right limit; ``side="left"`` gives the other
+    (at the end of a path that was stopped, there is only the left one).
 
     Attributes
     ----------
     law : "lasso", "flow" (the limit flow), "network" (gradient flow of a finite one) or "descent"
-    problem : the :class:`~lassoflow.LeastSquares` or other problem it solves, or None for a loaded path
-    box : penalty factors and weight decay; of a network that starts at 1 or above, faces that may be negative
-    status : "complete", or what ended the path early: "lambda_min", "max_knots", "until" or "stopped"; or "limit" if it
-        is the flow of a deep network from so small a scale that the limit flow is the answer
-    blend : share of the average in what the path shows (1: average, 0: instantaneous)
+    problem : LeastSquares, another problem, or None
+        What it solves; None for a loaded path.
+    box : Box
+        Penalty factors and weight decay; of a network that starts at 1 or above, faces that may be negative.
+    status : str
+        "complete", or what ended the path early: "lambda_min", "max_knots", "until", "stopped", or "unbounded" where
+        the loss has no minimum from then on; or "limit" if it is the flow of a deep network from so small a scale that
+        the limit flow is the answer.
+    blend : float
+        Share of the average in what the path shows (1: average, 0: instantaneous).
+    curve : object
+        z as the walk or the integrator has left it; of a descent :class:`~lassoflow.recorded.Recorded`.
+    frame : tuple
+        Feature names, means of the columns and the mean response: what makes predictions of coefficients.
 
     Examples
     --------
@@ -282,7 +292,8 @@ class Path:
 
         For the lasso this is the rank of the active columns, an unbiased estimate (Zou, Hastie & Tibshirani 2007;
         Tibshirani & Taylor 2012); the walk keeps them independent, so it is their number. For every other view it is
-        :meth:`dimension`, which leaves out what the search costs and is therefore too small (see docs).
+        :meth:`dimension`, which leaves out what the search costs and is therefore too small (see
+        docs, section 14).
         """
         return self.dimension(s, side)
 

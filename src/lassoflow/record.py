@@ -22,9 +22,13 @@ class Progress(NamedTuple):
     """What a ``callback`` is told at each knot: its number, its time, the penalty 1/s and the active coordinates."""
 
     knot: int
+    """The number of the knot."""
     s: float
+    """Its time."""
     lam: float
+    """The penalty 1 / s."""
     n_active: int
+    """How many coordinates are active."""
 
 
 class Record:

@@ -18,8 +18,8 @@ class Effective(NamedTuple):
 
     g is ``accumulated``. The flow has the same form with the initial ``log_upper`` and ``log_lower``, so a run ends
     where the flow from its final ones would: an interpolating limit minimises the Bregman divergence of that flow's
-    potential from its start (derived, see docs; the idea is of Even, Pesme, Gunasekar & Flammarion 2023). Arrays have
-    shape (k + 1, d), a row for each recorded step.
+    potential from its start (derived, see docs, section 12; the idea is of Even, Pesme, Gunasekar & Flammarion 2023).
+    Arrays have shape (k + 1, d), a row for each recorded step.
 
     Attributes
     ----------
@@ -97,6 +97,7 @@ class Recorded:
     weights: Floats
     """The weights, shape (k + 1, layers, d)."""
     step_size: float
+    """That of every step."""
     effective: Effective | None
     """At depth 2, without momentum and weight decay."""
 

@@ -22,6 +22,7 @@ class Curve(NamedTuple):
     """One path, sampled."""
 
     label: str
+    """What the legend calls it."""
     s: Floats
     """Times, nondecreasing, shape (m,); twice, for the left and the right limit, where the path may jump."""
     coef: Floats

@@ -34,7 +34,9 @@ class Interval(NamedTuple):
     """Proven bounds of a number."""
 
     lower: float
+    """The number is at least this,"""
     upper: float
+    """and at most this."""
 
     @property
     def exact(self) -> bool:

@@ -75,7 +75,6 @@ def lasso_path(
         Called with a :class:`Progress` at every knot.
     rtol : float
         Of curved paths: the largest error over the largest coefficient, of columns of unit norm.
-
     checkpoint : path, optional
         A file that is written every so many knots and removed at the end; if there is one, the walk goes on from it.
 
@@ -134,8 +133,9 @@ def limit_flow(
     """The limit of gradient flow on a diagonal linear network as its initialisation vanishes, exactly.
 
     In lasso time s the limit ``x(s)`` is piecewise constant: it jumps from saddle to saddle, and between jumps it is
-    the sign-constrained least-squares fit on the coordinates whose dual has reached the box (derived, see docs; this is
-    also the inverse scale space flow). Its average over time is the lasso where the lasso path is monotone.
+    the sign-constrained least-squares fit on the coordinates whose dual has reached the box (derived, see docs,
+    sections 1 and 2; this is also the inverse scale space flow). Its average over time is the lasso where the lasso
+    path is monotone.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Products of layers: what their flow keeps, and the exponential that its loss stays below.
 
 ``u_k^2 - u_m^2`` is conserved, and with ``c = min_j prod_{k != m} (u_k^2 - u_m^2)``, m the smallest layer, the excess
-loss falls at least like ``exp(-2 mu c t)`` (Labarriere et al. 2024; derived, see docs).
+loss falls at least like ``exp(-2 mu c t)`` (Labarriere et al. 2024; derived, see docs, section 9).
 """
 
 import numpy as np

@@ -2,8 +2,8 @@
 
 Under the Polyak-Lojasiewicz inequality the excess loss of a product of layers is below ``exp(-2 mu c t)`` times that
 at the start, with ``c = min_j prod_k (u_k^2 - u_m^2)`` over the layers k other than the smallest, m, at the start
-(arXiv 2412.16765; this form is derived, see docs). Unequal layers therefore help, and c > 0 for random ones. The
-settings of their experiments are not known to us: least squares with 8 rows and 4 columns, layers uniform in
+(arXiv 2412.16765; this form is derived, see docs, section 9). Unequal layers therefore help, and c > 0 for random
+ones. The settings of their experiments are not known to us: least squares with 8 rows and 4 columns, layers uniform in
 [0.2, 1.5] times ``scale^(1/L)``.
 """
 

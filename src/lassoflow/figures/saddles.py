@@ -2,7 +2,7 @@
 
 In lasso time the flow of ``u v`` tends to a piecewise constant curve, uniformly away from its jumps (arXiv 2304.00488;
 the setting of the figure could not be read, so the design here is our own). How fast is derived: the dual is within
-a constant over ``log(1 / scale)`` of its limit up to the last jump (docs, section 7). After that the gradient is zero:
+a constant over ``log(1 / scale)`` of its limit up to the last jump (docs, section 9). After that the gradient is zero:
 a coordinate that the last jump has switched off stays at the face of the box and decays like ``1 / s`` only, which
 costs a factor ``log log(1 / scale)``.
 """
