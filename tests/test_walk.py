@@ -591,7 +591,7 @@ def test_budget_of_knots_ends_in_a_usable_path(law, budget):
 
 @pytest.mark.parametrize("positive", [True, False])
 def test_a_path_that_stops_at_a_return_ends_without_dust(positive):
-    """The stop is the time of the return but for rounding: what is left of a coefficient there is nothing, of no sign."""
+    """The stop is the time of the return but for rounding: what is left of a coefficient there has no sign."""
     stopped = 0
     for seed in range(60):
         random = np.random.default_rng(seed)

@@ -1,4 +1,6 @@
-"""The weights along a flow: gradient flow on them, and what it conserves (Labarriere et al. 2024; derived, see docs, section 9).
+"""The weights along a flow: gradient flow on them, and what it conserves.
+
+(Labarriere et al. 2024; derived, see docs, section 9.)
 
 ``u^2 - v^2`` of products, ``u v`` of differences of squares, ``u^(2-D) + v^(2-D)`` of powers, differences of squares of
 layers; weight decay lambda multiplies the quadratic ones by ``exp(-2 kappa lambda t)``, kappa the network's factor.
