@@ -25,9 +25,10 @@ def _block(translator: Any, node: nodes.math_block) -> None:
 def _converted(node: nodes.Element, as_block: bool) -> str:
     text = re.sub("'+", lambda primes: "^{" + r"\prime" * len(primes[0]) + "}", node.astext())
     try:
-        return tex2mathml(text, as_block=as_block)
+        formula = tex2mathml(text, as_block=as_block)
     except MathError as error:  # a formula that cannot be read must not pass in silence
         raise ExtensionError(f"{node.source}:{node.line}: {text!r}: {error}") from error
+    return re.sub("<mo([^>]*)>([|‖])</mo>", r'<mo\1 lspace="0" rspace="0">\2</mo>', formula)  # bars are fences here
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
