@@ -79,6 +79,34 @@ def test_between_knots_nothing_is_better():
     assert chosen.value <= values.min() * (1 + 1e-12)
 
 
+def test_residuals_that_rise_again_with_weight_decay_and_unequal_factors():
+    """The mean square is 1.281 at the knot before, 0.623 at 7/13, and 0.999 at the end of the path."""
+    X, y = np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([5.0, 1.0])
+    path = lf.lasso_path(lf.LeastSquares(X, y), [0.1, 1.0], weight_decay=0.5, lambda_min=1e-3)
+    chosen = lf.select_by_criterion(path, "bic", noise_variance=0.01)
+    assert chosen.lam == pytest.approx(7 / 13, rel=1e-12)
+    assert chosen.s == pytest.approx(13 / 7, rel=1e-12)
+    assert chosen.fits.mean_squares[chosen.chosen] == pytest.approx(np.mean((y - X @ path(chosen.s)) ** 2), rel=1e-12)
+
+
+@pytest.mark.parametrize("decay", [0.05, 0.2])
+def test_no_penalty_of_a_fine_grid_is_better(decay):
+    turned = 0
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        n, d = rng.integers(3, 12), rng.integers(2, 6)
+        X, y = rng.standard_normal((n, d)) @ (np.eye(d) + rng.random((d, d))), 3.0 * rng.standard_normal(n)
+        problem = lf.LeastSquares(X, y)
+        path = lf.lasso_path(problem, rng.choice([0.1, 1.0, 3.0], d), weight_decay=decay, lambda_min=1e-3)
+        if path.knots.size:
+            chosen = lf.select_by_criterion(path, "cp", noise_variance=0.3)
+            s = 1.0 / np.geomspace(chosen.lambda_max, chosen.lambda_min * (1 + 1e-12), 1000)
+            values = 2.0 * problem.loss(path(s)) + 0.6 * path.dimension(s) / n
+            assert chosen.value <= values.min() * (1 + 1e-12)
+            turned += chosen.fits.penalties.size > path.knots.size + 2
+    assert turned
+
+
 @pytest.mark.parametrize("view", ["lasso", "refit", "flow"])
 @pytest.mark.parametrize("seed", range(20))
 def test_ties_free_columns_barred_signs_and_weights(view, seed):

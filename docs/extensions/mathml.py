@@ -11,6 +11,9 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
+_ACCENT = re.compile(r"(\\(?:bar|dot|hat|tilde) ?(?:\\[a-z]+|\w))(?=[_^])")
+"""A letter with an accent, whose index docutils would put below the letter."""
+
 
 def _inline(translator: Any, node: nodes.math) -> None:
     translator.body.append(_converted(node, as_block=False))
@@ -24,6 +27,7 @@ def _block(translator: Any, node: nodes.math_block) -> None:
 
 def _converted(node: nodes.Element, as_block: bool) -> str:
     text = re.sub("'+", lambda primes: "^{" + r"\prime" * len(primes[0]) + "}", node.astext())
+    text = re.sub(_ACCENT, r"\1{}", text)
     try:
         formula = tex2mathml(text, as_block=as_block)
     except MathError as error:  # a formula that cannot be read must not pass in silence

@@ -14,6 +14,8 @@ from lassoflow.pieces import Pieces, penalty_before, polygon_of
 
 _NARROW = 0.5
 """Up to this share of the rows, columns may all be fitted to estimate the noise."""
+_ALIKE = 1e-12
+"""Shares by which mean squares differ no more than rounding makes them."""
 
 
 class NoiseVariance(NamedTuple):
@@ -29,7 +31,8 @@ class Fits(NamedTuple):
     """The fits among which criteria choose, from the most regularised on: each as the first, or last, of its piece.
 
     Between knots the flow and the refit are constant, so the first point of a piece stands for it; the residuals of the
-    lasso shrink all the way, so its last point does, which is the next knot.
+    lasso shrink all the way, so its last point does, which is the next knot. With weight decay and unequal penalty
+    factors they may rise again: then the point at which they are least is one more fit.
     """
 
     penalties: Floats
@@ -77,8 +80,23 @@ def fits_of(path: Path, errors: Pieces) -> Fits:
         penalties, times = np.append(penalties, last), np.append(times, stop)
         squares = np.append(squares, errors(last, 1.0))
         dimensions = np.append(dimensions, np.count_nonzero(path.end))
+        turns = _turns(errors, last)
+        at = np.array([np.count_nonzero(path(1.0 / lam)) for lam in turns], dtype=dimensions.dtype)
+        order = np.argsort(-np.append(penalties, turns), kind="stable")
+        penalties, times = np.append(penalties, turns)[order], np.append(times, 1.0 / turns)[order]
+        squares, dimensions = np.append(squares, errors(turns, 1.0))[order], np.append(dimensions, at)[order]
     floor = (16.0 * EPS) ** 2 * path.require_problem("the residuals").n_samples * errors.null
     return Fits(penalties, times, np.maximum(squares, floor), dimensions)
+
+
+def _turns(errors: Pieces, last: float) -> Floats:
+    """Penalties, down to the last, within pieces of a lasso, at which its residuals begin to rise: shape (m,)."""
+    ends = np.append(errors.starts[2:], last)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        turns = (1.0 - errors.table[1:, 1] / errors.table[1:, 2]) / errors.times[1:]
+    within = (turns < errors.starts[1:]) & (turns > ends)
+    turns, ends = turns[within], ends[within]
+    return turns[errors(turns, 1.0) < (1.0 - _ALIKE) * errors(ends, 1.0)]
 
 
 def log_choices(d: int, k: Ints) -> Floats:
