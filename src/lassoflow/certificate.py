@@ -34,7 +34,7 @@ from lassoflow.mirror import (
     solution,
 )
 from lassoflow.monotonicity import monotone_until
-from lassoflow.objective import OBJECTIVE_UNITS, section, theorem_lines
+from lassoflow.objective import OBJECTIVE_UNITS, objective_gap, section, theorem_lines
 from lassoflow.optimality import EXACT, duality_gap, gap_rounding, kkt_rounding, kkt_violation
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
@@ -287,9 +287,10 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
 
     For the limit flow and networks of depth 2 there are also the two sides of Berthier's (2025) Theorem 2.2, or 3.2
     where coefficients are positive: the gap in the lasso's objective, as a share of the loss at zero, z-down and eta.
-    They have no verdict, as the theorem's constant is not explicit. They are those of the lasso with penalty factors 1:
-    what the theorem puts beside a network whatever its shapes, which move the faces of the network's own box by
-    O(1 / log scale). The limit flow is the limit for its own factors, which are those of columns over them.
+    They have no verdict, as the theorem's constant is not explicit; the gap of the limit flow without weight decay has
+    one, by a bound without open constants (derived, see docs, section 5). They are those of the lasso with penalty
+    factors 1: what the theorem puts beside a network whatever its shapes, which move the faces of the network's own box
+    by O(1 / log scale). The limit flow is the limit for its own factors, which are those of columns over them.
 
     Parameters
     ----------
@@ -361,7 +362,10 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
         OBJECTIVE_UNITS if objective else ""
     )
     title = f"{flow!r}\nagainst\n{lasso!r}"
-    words = _words(until, end, checks, spread) if flow is limit else _network_words(flow, checks, spread)
+    is_lasso = (
+        "is the lasso" if _are_coefficients(limit, lasso, s, min(until, end)) else "has the lasso's fitted values"
+    )
+    words = _words(is_lasso, until, end, checks, spread) if flow is limit else _network_words(flow, checks, spread)
     return Certificate(title, words, units, tuple(checks), s, *link)
 
 
@@ -418,16 +422,27 @@ def _apart(name: str, link: Distance, s: Floats, rounding: Floats, source: str) 
     return Check(name, value, bound, float(s[worst]), bool((link.observed <= link.bound + rounding).all()), source)
 
 
-def _words(until: float, end: float, checks: Sequence[Check], spread: str) -> str:
+def _are_coefficients(limit: Path, lasso: Path, knots: Floats, until: float) -> bool:
+    """Whether averages with the lasso's fitted values have its penalty, too: where columns are exchanged they do not.
+
+    Only with weight decay and unequal factors the lasso exchanges one column for another that has become cheaper; it
+    is seen at the next knot, or beyond the last.
+    """
+    s = np.append(knots, 2.0 * knots[-1:])
+    s = s[s <= until]
+    return not lasso.box.decay or bool((objective_gap(lasso, limit.average(s, side="left"), s) <= EXACT).all())
+
+
+def _words(is_lasso: str, until: float, end: float, checks: Sequence[Check], spread: str) -> str:
     failing = [check.name for check in checks if check.holds is False]
     if failing:
         return f"NOT certified: {', '.join(failing)}."
     if until >= end:
         where = "at every s" if end == np.inf else f"up to the end of the paths, s = {end:.4g}"
-        return f"The lasso path is monotone: the averaged flow is the lasso {where}."
+        return f"The lasso path is monotone: the averaged flow {is_lasso} {where}."
     apart = checks[-1]
     return (
-        f"The averaged flow is the lasso up to s = {until:.4g}; beyond, they are at most "
+        f"The averaged flow {is_lasso} up to s = {until:.4g}; beyond, they are at most "
         f"{100 * apart.value:.2g} % of {spread} apart, at s = {short(apart.s)} "
         f"(the bound there: {100 * (apart.bound or 0.0):.2g} %)."
     )

@@ -29,7 +29,7 @@ def test_every_bound_holds_and_some_say_something(kind):
 
 
 def test_bound_of_a_finite_network_is_nearly_reached():
-    """Its size is right, too: on one coordinate, long after the jump, observed and bound agree to a tenth."""
+    """Its size is right, too: on one coordinate, long after the jump, the observed distance is over half the bound."""
     problem = lf.LeastSquares([[1.0]], [2.0])
     flow = lf.gradient_flow(problem, lf.SquareNetwork(log_scale=-1000.0))
     limit = lf.limit_flow(problem, positive=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lassoflow as lf
-from lassoflow.objective import eta, objective_gap, published, z_down
+from lassoflow.objective import eta, gap_bound, objective_gap, published, z_down
 from oracles import monotone
 from oracles.networks import SHALLOW, instances, sides
 
@@ -193,3 +193,55 @@ def test_nothing_is_said_where_no_theorem_is():
         )
     pair = lf.gradient_flow(problem, lf.LayeredNetwork([1.0, 0.5], 1e-6))
     assert lf.compare(pair)["eta of the lasso"].source == "Berthier 2025, Theorem 2.2"
+
+
+# -- a bound without open constants -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_the_gap_of_the_limit_flow_has_an_explicit_bound(positive):
+    """Docs, section 5: also with ties, dependent columns, factors and an intercept."""
+    told, largest = 0, 0.0
+    for seed in range(120):
+        rng = np.random.default_rng(seed)
+        n, d = rng.integers(2, 10, 2)
+        X, y = rng.standard_normal((n, d)), rng.standard_normal(n)
+        if seed % 3 == 0:
+            X, y = np.round(2 * X), np.round(3 * y)
+        factor = rng.choice([0.5, 1.0, 3.0], d) if seed % 2 else None
+        limit = lf.limit_flow(lf.LeastSquares(X, y, fit_intercept=seed % 5 == 0), factor, positive=positive)
+        certificate = lf.compare(limit)
+        if not limit.knots.size or not certificate["distance of averaged flow and lasso"].bound:
+            continue
+        line = certificate["objective gap of averaged flow"]
+        assert line.holds
+        told += line.bound > 1e-9
+        largest = max(largest, line.value / line.bound if line.bound > 1e-9 else 0.0)
+    assert told >= 5
+    assert 0.05 < largest <= 1.0
+
+
+def test_the_bound_is_its_integral():
+    """By a sum over a fine grid of u, and whatever the units."""
+    problem = lf.LeastSquares(*turning(0))
+    lasso = lf.lasso_path(problem)
+    s = np.array([0.7, 1.5, 4.0]) * lasso.knots[-1]
+    for time, bound in zip(s, gap_bound(lasso, s), strict=True):
+        u = (np.arange(40_000) + 0.5) * time / 40_000
+        z, slope = lasso.integral(u), lasso.instantaneous()(u)
+        backward = np.where(slope * z < 0, slope, 0.0)
+        size = np.linalg.norm(problem.fitted(backward), axis=1) / np.linalg.norm(problem.target)
+        assert bound == pytest.approx(2 * np.mean((1 - u / time) * size), rel=1e-3)
+    X, y = turning(0)
+    scaled_bound = gap_bound(lf.lasso_path(lf.LeastSquares(1e140 * X, 1e-100 * y)), s / 1e40)
+    np.testing.assert_allclose(scaled_bound, gap_bound(lasso, s), rtol=1e-9)
+
+
+def test_an_average_that_only_has_the_fitted_values_of_the_lasso():
+    """With weight decay the lasso exchanges one column for another that has become cheaper; the average keeps both."""
+    problem = lf.LeastSquares([[1.0, 2.0]], [5.0])
+    exchanged = lf.compare(lf.limit_flow(problem, [1.0, 4.0], weight_decay=0.2))
+    assert exchanged.holds
+    assert "the averaged flow has the lasso's fitted values at every s" in exchanged.summary
+    alike = lf.compare(lf.limit_flow(problem, [1.0, 1.0], weight_decay=0.2))
+    assert "the averaged flow is the lasso at every s" in alike.summary
