@@ -1,9 +1,9 @@
 """What the documents tell a reader to run does run, and prints what they show.
 
-The `python` and `sh` blocks of a document are run in order, in one namespace and one empty directory in which `.venv` is
-the environment of these tests. A `text` block is what the `sh` block before it prints; in Python, `>>>` shows it. "..."
-stands for anything, lines may be folded, and of numbers below 1e-12, which are rounding, only that they are is compared.
-A comment `<!-- exit-code: 2 -->` announces a command that fails; without it nothing may come on stderr. What is run
+The `python` and `sh` blocks of a document are run in order, in one namespace and one empty directory in which `.venv`
+is the environment of these tests. A `text` block is what the `sh` block before it prints; in Python, `>>>` shows it.
+"..." stands for anything, lines may be folded, and a number below 1e-12, which is rounding, equals any other such. A
+comment `<!-- exit-code: 2 -->` announces a command that fails; without it nothing may come on stderr. What is run
 elsewhere follows a `<!-- skip: next -->`.
 """
 
