@@ -15,20 +15,26 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from sybil import Document, Example, Region
-from sybil.evaluators.doctest import OutputChecker
 from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer
 from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 import lassoflow
 
+matplotlib.use("agg")
+
 ROOT = Path(__file__).parents[1]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 ROUNDING = re.compile(r"(?<![\d.])\d(?:\.\d+)?e-(?:1[3-9]|[2-9]\d|\d{3})(?!\d)")
+OTHERS = {"bash", "console", "ipython", "py", "pycon", "python3", "shell", "zsh"}
+"""Names of blocks that would be run by nobody."""
 TIMEOUT = 300
+"""Seconds, of a block of `sh`."""
 
 
 class Shell:
@@ -71,9 +77,10 @@ class Shell:
         if printed is None:
             return "a text block shows what the sh block before it prints; there is none"
         shown, printed = (ROUNDING.sub("(rounding)", text) for text in (example.parsed, printed))
-        if OutputChecker().check_output(shown, printed, FLAGS):
+        checker = doctest.OutputChecker()
+        if checker.check_output(shown, printed, FLAGS):
             return None
-        return OutputChecker().output_difference(doctest.Example("", shown), printed, FLAGS)
+        return checker.output_difference(doctest.Example("", shown), printed, FLAGS)
 
 
 @pytest.fixture
@@ -81,7 +88,8 @@ def directory(tmp_path, monkeypatch):
     """An empty directory, and in it the environment of these tests, as `make` would have made it."""
     (tmp_path / ".venv").symlink_to(sys.prefix, target_is_directory=True)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    yield tmp_path
+    plt.close("all")
 
 
 @pytest.fixture
@@ -100,7 +108,9 @@ def tables(directory):
 
 def run(document: str, directory: Path) -> None:
     parsers = [PythonCodeBlockParser(doctest_optionflags=FLAGS), SkipParser(), *Shell(directory).parsers]
-    examples = list(Document.parse(str(ROOT / document), *parsers))
+    parsed = Document.parse(str(ROOT / document), *parsers)
+    assert not OTHERS.intersection(re.findall(r"^\s*```(\w+)", parsed.text, re.MULTILINE))
+    examples = list(parsed)
     assert examples
     for example in examples:
         example.evaluate()
