@@ -61,6 +61,12 @@ sphinx_gallery_conf = {
     "backreferences_dir": None,
 }
 
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+
+SINGLE = ("index", "tutorial", "which-path", "guide", "papers", "performance", "extending", "changes")
+"""Pages without pages below them."""
+
 html_theme = "pydata_sphinx_theme"
 html_title = "lassoflow"
 html_static_path = ["static"]
@@ -74,4 +80,4 @@ html_theme_options = {
     "footer_end": ["sphinx-version"],
     "search_bar_text": "Search",
 }
-html_sidebars = {"index": []}
+html_sidebars = dict.fromkeys(SINGLE, [])

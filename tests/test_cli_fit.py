@@ -127,6 +127,24 @@ def test_bad_requests(run, table, options, sentence):
     assert err.count("\n") == 1
 
 
+def test_two_levels_and_files_of_the_first_format(run, table):
+    """The level that has no column of its own is known, too; a model that was written without levels still predicts."""
+    frame = pd.read_csv(table / "data.csv").assign(colour=lambda f: np.where(f["colour"] == "red", "red", "other"))
+    frame.to_csv(table / "data.csv", index=False)
+    _, model = fitted(run, table)
+    assert model.levels == {"colour": ["other", "red"]}
+    new = frame.drop(columns=["y", "won"]).head(2)
+    new.assign(colour=["other", "blue"]).to_csv(table / "new.csv", index=False)
+    code, _, err = run("predict", table / "m.json", table / "new.csv")
+    assert (code, "holds 'blue'; the model knows 'other', 'red'" in err) == (2, True)
+    new.assign(colour=["other", "red"]).to_csv(table / "new.csv", index=False)
+    code, now, _ = run("predict", table / "m.json", table / "new.csv")
+    parts = json.loads((table / "m.json").read_text())
+    del parts["levels"]
+    (table / "old.json").write_text(json.dumps(parts | {"format": 1}))
+    assert run("predict", table / "old.json", table / "new.csv") == (code, now, "")
+
+
 def test_bad_models_and_tables(run, table):
     fitted(run, table)
     model = json.loads((table / "m.json").read_text())
@@ -147,6 +165,8 @@ def test_bad_models_and_tables(run, table):
         (new.drop(columns="a"), "the model needs 'a'"),
         (new.drop(columns="colour"), "the model needs 'colour="),
         (new.assign(a="x"), "column 'a' holds text"),
+        (new.assign(colour=1.0), "column 'colour' holds numbers; the model was fitted on text"),
+        (new.assign(colour="mauve"), "column 'colour' holds 'mauve'; the model knows 'blue', 'green', 'red'"),
         (new.assign(b=[np.nan, *new["b"][1:]]), "1 of 80 rows miss a value"),
     ):
         change.to_csv(table / "bad.csv", index=False)

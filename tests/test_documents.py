@@ -120,9 +120,19 @@ def test_readme(directory, tables):
     run("README.md", directory)
 
 
+def test_guide(directory, tables):
+    run("docs/guide.md", directory)
+
+
 def test_tutorial(directory):
     run("docs/tutorial.md", directory)
 
 
 def test_which_path(directory):
     run("docs/which-path.md", directory)
+
+
+def test_links_lead_somewhere():
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text()):
+            assert "://" in target or (document.parent / target).exists(), (document.name, target)

@@ -21,6 +21,13 @@ def _close():
     plt.close("all")
 
 
+def test_the_paired_choice_is_marked():
+    chosen = lf.select_by_cv(X, Y, "flow", rule="paired")
+    display = lf.SelectionDisplay.from_selection(chosen).plot()
+    assert display.choices["paired"] == (chosen.lam, chosen.error, chosen.blend)
+    assert any("paired" in text.get_text() for text in display.ax_.get_legend().get_texts())
+
+
 @pytest.mark.parametrize("law", ["lasso", "flow"])
 def test_the_joint_choice_has_two_panels(law):
     chosen = lf.select_by_cv(X, Y, law)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from lassoflow.arrays import Floats
-from lassoflow.tables import TableError, listed, load_columns, plain
+from lassoflow.tables import TableError, listed, load_columns, missing, plain
 
 
-def read_features(source: str | os.PathLike[str], names: Sequence[str]) -> Floats:
+def read_features(
+    source: str | os.PathLike[str], names: Sequence[str], levels: Mapping[str, Sequence[str]] | None = None
+) -> Floats:
     """Columns of a table by name, shape (n, d); ``column=level`` is 1 where a column of text has that level.
 
     Parameters
@@ -20,11 +22,14 @@ def read_features(source: str | os.PathLike[str], names: Sequence[str]) -> Float
     source : str or path
         As of :func:`~lassoflow.tables.read_table`; columns that no name asks for are left out.
     names : sequence of d str
+    levels : mapping of sequences of str, optional
+        All levels of columns of text, by name: a column may hold no other.
 
     Raises
     ------
     TableError
-        One sentence that names the columns that are missing, hold text, or miss values.
+        One sentence that names the columns that are missing, hold text, numbers or levels that the model does not know,
+        or miss values.
 
     Examples
     --------
@@ -33,20 +38,18 @@ def read_features(source: str | os.PathLike[str], names: Sequence[str]) -> Float
     (442, 2)
     """
     columns = load_columns(source)
-    found = {name: _column(columns, name) for name in names}
+    found = {name: _column(columns, name, levels or {}) for name in names}
     absent = [name for name, values in found.items() if values is None]
     if absent:
         raise TableError(f"the model needs {listed(absent)}, and {os.fspath(source)!r} has no such column.")
-    missing = [name for name, values in found.items() if not np.isfinite(values).all()]
-    if missing:
-        rows = np.logical_or.reduce([~np.isfinite(found[name]) for name in missing])
-        raise TableError(
-            f"{rows.sum()} of {rows.size} rows miss a value, or have an infinite one, in {listed(missing)}."
-        )
+    gaps = [name for name, values in found.items() if not np.isfinite(values).all()]
+    if gaps:
+        rows = np.logical_or.reduce([~np.isfinite(found[name]) for name in gaps])
+        raise TableError(f"{rows.sum()} of {rows.size} rows miss a value, or have an infinite one, in {listed(gaps)}.")
     return np.column_stack(list(found.values()))
 
 
-def _column(columns: dict[str, Any], name: str) -> Any:
+def _column(columns: dict[str, Any], name: str, levels: Mapping[str, Sequence[str]]) -> Any:
     """A column of numbers, or the 0/1 column of a level; None if there is none."""
     if name in columns:
         values = plain(name, columns[name])
@@ -58,7 +61,16 @@ def _column(columns: dict[str, Any], name: str) -> Any:
         column, level = name[:place], name[place + 1 :]
         if column in columns:
             values = plain(column, columns[column])
-            texts = values.astype(object) if values.dtype != object else values
-            gaps = np.array([value is None or value != value for value in texts])
-            return np.where(gaps, np.nan, (texts == level).astype(np.float64))
+            gaps = missing(values)
+            if values.dtype != object and not gaps.all():
+                raise TableError(f"column {column!r} holds numbers; the model was fitted on text.")
+            _refuse_unknown(column, values[~gaps], levels.get(column))
+            return np.where(gaps, np.nan, (values == level).astype(np.float64))
     return None
+
+
+def _refuse_unknown(column: str, values: Any, levels: Sequence[str] | None) -> None:
+    """A level that was not there when the model was fitted has no coefficient: not that of the level left out."""
+    unknown = sorted(set(values.tolist()).difference(levels)) if levels else []
+    if unknown:
+        raise TableError(f"column {column!r} holds {listed(unknown)}; the model knows {listed(levels or ())}.")

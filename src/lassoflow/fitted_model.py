@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from lassoflow.archive import replacing
 from lassoflow.arrays import Floats
 from lassoflow.tables import Table
 
-FORMAT = 1
+FORMAT = 2
 _LINKS = ("identity", "logit")
 
 
@@ -46,6 +46,8 @@ class FittedModel:
         How it was chosen.
     data : dict
         Name, shape and SHA-256 of the numbers it was fitted on.
+    levels : dict of lists of str
+        Of the columns of text that were encoded, by name; files of format 1 have none.
     """
 
     format: int
@@ -64,6 +66,7 @@ class FittedModel:
     blend: float | None
     sentence: str
     data: dict[str, Any]
+    levels: dict[str, list[str]] = field(default_factory=dict)
 
     def predict(self, X: Floats) -> Floats:
         """Predictions for rows of the features, shape (m, d): shape (m,)."""

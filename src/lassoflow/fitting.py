@@ -80,7 +80,7 @@ def predict(job: PredictJob) -> None:
         model = read_model(job.model)
     except OSError as error:
         raise ValueError(f"MODEL: {str(job.model)!r} cannot be read: {error.strerror}.") from None
-    values = model.predict(read_features(job.data, model.features))
+    values = model.predict(read_features(job.data, model.features, model.levels))
     name = f"probability of {model.target} = {model.classes[1]:g}" if model.link == "logit" else model.target
     text = as_csv({name: values})
     if job.out is None:
@@ -116,6 +116,7 @@ def fitted(job: FitJob, table: Table) -> FittedModel:
         blend=None if blend is None else float(np.ravel(blend)[0]),
         sentence=str(chosen) if chosen is not None else f"Fitted at s = {1.0 / lam:g}, as asked.",
         data=fingerprint(table, job.data),
+        levels={name: list(levels) for name, levels in table.levels.items()},
     )
 
 

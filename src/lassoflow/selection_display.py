@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_COLOURS = {"error": "#332288", "min": "#CC6677", "1se": "#117733"}
+_COLOURS = {"error": "#332288", "min": "#CC6677", "paired": "#B8860B", "1se": "#117733"}
 _GRID = 1000
 """Samples along the axis, besides the knots."""
 
@@ -97,7 +97,8 @@ class SelectionDisplay:
                 f"{name}, blend {at:g}": selection.curve(lam, at) for name, at in zip(names, (high, low), strict=True)
             }
             blend = selection.best_blend(lam)
-        marks = {"min": selection.best, "1se": selection.one_se}
+        paired = selection.paired if selection.rule == "paired" else None
+        marks = {"min": selection.best, "paired": paired, "1se": selection.one_se}
         choices = {name: (mark.lam, mark.error, mark.blend) for name, mark in marks.items() if mark is not None}
         return cls(lam, selection.curve(lam), selection.standard_errors(lam), blend, views=views, choices=choices)
 

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,8 @@ class Table:
     target_name : str
     notes : tuple of str
         What was dropped or encoded, and what looks odd.
+    levels : dict of tuples of str
+        Of every column of text that was encoded, by its name.
     """
 
     X: Floats
@@ -56,6 +58,7 @@ class Table:
     feature_names: tuple[str, ...]
     target_name: str
     notes: tuple[str, ...] = ()
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
         """X as a pandas frame with its column names, shape (n, d)."""
@@ -118,7 +121,7 @@ def read_table(
     if not one_hot:
         _refuse_text(features, "--one-hot makes 0/1 columns of text, --ignore leaves a column out")
     dropped = _drop_missing((features, y, weight), drop_missing)
-    encoded = _encode(features)
+    levels, encoded = _encode(features)
     _refuse_infinite(features | y | weight)
     return Table(
         X=np.column_stack(list(features.values())),
@@ -127,6 +130,7 @@ def read_table(
         feature_names=tuple(features),
         target_name=target,
         notes=(*dropped, *encoded, *_oddities(features, y)),
+        levels=levels,
     )
 
 
@@ -358,13 +362,14 @@ def _is_number(value: str) -> bool:
         return False
 
 
-def _missing(values: NDArray[Any]) -> NDArray[np.bool_]:
+def missing(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which values of a plain column are missing: its shape."""
     return np.equal(values, None) if values.dtype == object else np.isnan(values)  # type: ignore[call-overload]
 
 
 def _drop_missing(parts: Sequence[Columns], drop: bool) -> list[str]:
     """Drop the rows with missing values in place, or refuse them; what was dropped, in a sentence."""
-    masks = {name: _missing(values) for part in parts for name, values in part.items()}
+    masks = {name: missing(values) for part in parts for name, values in part.items()}
     holes = {name: mask for name, mask in masks.items() if mask.any()}
     if not holes:
         return []
@@ -379,9 +384,9 @@ def _drop_missing(parts: Sequence[Columns], drop: bool) -> list[str]:
     return [f"{where}: dropped"]
 
 
-def _encode(features: Columns) -> list[str]:
-    """Replace columns of text in place by 0/1 columns; what was encoded, in sentences."""
-    notes = []
+def _encode(features: Columns) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """Replace columns of text in place by 0/1 columns; their levels, and what was encoded, in sentences."""
+    known, notes = {}, []
     for name, values in list(features.items()):
         if values.dtype != object:
             features[name] = features.pop(name)  # to the end: the order of the columns stays the table's
@@ -393,8 +398,9 @@ def _encode(features: Columns) -> list[str]:
         encoded = {f"{name}={level}": (values == level).astype(np.float64) for level in shown}
         _refuse_duplicates("one-hot encoding", [*features, *encoded])
         features.update(encoded)
+        known[name] = tuple(levels.tolist())
         notes.append(f"{name!r} is encoded as {listed(encoded)}")
-    return notes
+    return known, notes
 
 
 def _refuse_infinite(columns: Columns) -> None:
