@@ -80,4 +80,4 @@ html_theme_options = {
     "footer_end": ["sphinx-version"],
     "search_bar_text": "Search",
 }
-html_sidebars = dict.fromkeys(SINGLE, [])
+html_sidebars = {page: [] for page in SINGLE}
