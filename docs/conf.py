@@ -22,6 +22,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "sphinxcontrib.bibtex",
+    "benchmark_charts",
     "class_pages",
     "command_pages",
     "figure_scripts",

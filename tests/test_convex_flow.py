@@ -113,6 +113,19 @@ def test_more_columns_than_rows(kind):
     np.testing.assert_allclose(flow.dual(s[:3]), theta, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("depth", "scale"), [(3, 1e-21), (4, 1e-15)])
+def test_rest_is_seen_where_rates_are_rounding(kind, depth, scale):
+    """The gap to the face has few digits left: a rate that is zero but for them must not be waited for."""
+    X, y = data(kind)
+    flow = lf.gradient_flow(problem(kind, X, y, fit_intercept=True), lf.PowerNetwork(depth, scale))
+    assert flow.mesh.size < 400
+    limit = lf.limit_flow(problem(kind, X, y, fit_intercept=True))
+    assert flow.mesh[-1] < 2 * limit.knots[-1]
+    assert abs(flow.end - limit.end).max() <= 1e-6
+    assert lf.certify(flow).holds
+
+
 def test_an_intercept_is_the_best_at_all_times():
     X, y = data("poisson")
     flow = lf.gradient_flow(problem("poisson", X, y, fit_intercept=True), NETWORKS["depth 2"], rtol=1e-8)

@@ -22,6 +22,9 @@ Clock = Literal["lasso", "training"]
 
 _LARGEST = 650.0
 
+KINDS: dict[str, type[Network]] = {}
+"""The networks that files may name: every subclass that has been defined."""
+
 
 class Network(ABC):
     """A diagonal linear network and its initialisation. See the subclasses.
@@ -37,7 +40,17 @@ class Network(ABC):
     log_scale: float
     depth: int
     arguments: ClassVar[tuple[str, ...]] = ()
-    """Names of what a network is made from besides its scale, attributes of it as well."""
+    """Names of the numbers and arrays that a network is made from besides its scale: of keywords and of attributes."""
+
+    def __init_subclass__(cls) -> None:
+        """Note the kind under its name, by which files tell it; the last one of a name counts."""
+        super().__init_subclass__()
+        known = KINDS.get(cls.__name__)
+        if known and known.__module__.startswith("lassoflow.") and known.__module__ != cls.__module__:
+            raise TypeError(
+                f"{cls.__name__} is a network of lassoflow's own, and files tell them by name: choose another."
+            )
+        KINDS[cls.__name__] = cls
 
     def __init__(self, scale: float | None, log_scale: float | None) -> None:
         self.log_scale = read_scale(scale, log_scale)
@@ -176,7 +189,21 @@ class Network(ABC):
         return f"{type(self).__name__}({', '.join([*self._arguments(), size])})"
 
     def _arguments(self) -> list[str]:
-        return []
+        return [f"{name}={brief(np.asarray(getattr(self, name)))}" for name in self.arguments]
+
+
+def network_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Network:
+    """The network of any kind that :meth:`Network.to_arrays` wrote.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If its kind is not known, or an array is missing or is none of such a network.
+    """
+    kind = str(arrays["network"])
+    if kind not in KINDS:
+        raise ValueError(f"it holds a network of the unknown kind {kind!r}; import what defines it first")
+    return KINDS[kind].from_arrays(arrays)
 
 
 def read_scale(scale: float | None, log_scale: float | None) -> float:

@@ -25,6 +25,20 @@ OUTLYING = 30.0
 class ConvexProblem(Problem):
     """A convex loss of ``X x``: what :class:`Logistic`, :class:`Poisson` and :class:`Huber` have in common.
 
+    Made as it stands, it takes a loss of the user's own.
+
+    Parameters
+    ----------
+    X : array of shape (n, d), scipy sparse array, pandas or polars frame
+    y : array of shape (n,)
+        Responses: numbers that the loss takes as they are.
+    loss : Loss
+        Of one sample.
+    sample_weight : array of shape (n,), optional
+        Nonnegative weights, normalised to mean 1.
+    fit_intercept : bool, default False
+        Whether an unpenalised intercept is fitted.
+
     Attributes
     ----------
     loss_of : Loss
@@ -37,12 +51,32 @@ class ConvexProblem(Problem):
         ``-w df / d eta`` at x = 0 and the best intercept: gradients there are ``-X'target / n``.
     size : float
         The norm of the numbers that residuals are differences of.
+
+    Raises
+    ------
+    ValueError
+        On wrong shapes, NaN or infinity.
+
+    Examples
+    --------
+    >>> import lassoflow as lf
+    >>> from lassoflow.convex import ConvexProblem
+    >>> from lassoflow.losses import PoissonLoss
+    >>> problem = ConvexProblem([[1.0], [0.0], [-1.0]], [4, 1, 0], PoissonLoss(), fit_intercept=True)
+    >>> lf.limit_flow(problem).end.round(4)
+    array([1.7238])
     """
 
     loss_of: Loss
     response: Floats
     weights: Floats
     size: float
+
+    def __init__(
+        self, X: Any, y: Any, loss: Loss, sample_weight: ArrayLike | None = None, fit_intercept: bool = False
+    ) -> None:
+        matrix = self._read(X, sample_weight, fit_intercept)
+        self._start(matrix, read_vector(y, "y", self.n_samples), loss)
 
     def _start(self, matrix: Any, response: Floats, loss: Loss, exponent: int = 0) -> None:
         self._prepare(matrix, exponent, None)

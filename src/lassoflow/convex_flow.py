@@ -115,7 +115,7 @@ class DualIntegration:
         """The longest step that makes sense: until the next coordinate comes into play, and a little further."""
         gaps = self.equation.gaps(self.state, self.s)
         rate, decay = self.equation.dual(self.now.rate), self.branches.decay
-        still, wait = _REST * self.fastest, np.inf
+        still, wait = np.maximum(_REST * self.fastest, self._noise()), np.inf
         for gap, speed in ((gaps[0], rate - decay), (gaps[1], -rate - decay)):
             comes = (speed > still) & (gap > self.threshold) & (gap < np.inf)
             wait = min(

@@ -98,6 +98,10 @@ class DualEquation:
 
     def step(self, state: Floats, s: float, h: float, now: Point, log_cap: float) -> Step:
         """One step of length h; not a number where it failed."""
+        with np.errstate(over="ignore", invalid="ignore"):  # of a step far out of reach; it is tried again
+            return self._step(state, s, h, now, log_cap)
+
+    def _step(self, state: Floats, s: float, h: float, now: Point, log_cap: float) -> Step:
         jacobian = _Jacobian.of(self, now, h * GAMMA)
         drift = self._drift(now, jacobian)
         stages, point = np.zeros((8, state.size)), now

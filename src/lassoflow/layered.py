@@ -13,17 +13,16 @@ z is interpolated by a Chebyshev series in ``gap^(1/(L-2))``, in which it is smo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lassoflow.arrays import Floats, Ints
 from lassoflow.branches import Branches, Maps
-from lassoflow.network import Network, PowerNetwork, ProductNetwork, SquareNetwork
+from lassoflow.network import Network, ProductNetwork
 
 _REACH = 1.6
 """How far the series goes, over the gap at which x is zero."""
@@ -258,26 +257,6 @@ class LayeredNetwork(Network):
 
     def _arguments(self) -> list[str]:
         return [f"<{self.depth} layers>"]
-
-
-KINDS: dict[str, type[Network]] = {
-    kind.__name__: kind for kind in (ProductNetwork, SquareNetwork, PowerNetwork, LayeredNetwork)
-}
-"""The networks that files may name."""
-
-
-def network_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Network:
-    """The network of any kind that :meth:`Network.to_arrays` wrote.
-
-    Raises
-    ------
-    KeyError, ValueError
-        If its kind is not known, or an array is missing or is none of such a network.
-    """
-    kind = str(arrays["network"])
-    if kind not in KINDS:
-        raise ValueError(f"it holds a network of the unknown kind {kind!r}")
-    return KINDS[kind].from_arrays(arrays)
 
 
 def _tail(z: Floats, mu: Floats) -> Floats:

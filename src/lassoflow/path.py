@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lassoflow.architecture import Clock
+from lassoflow.architecture import Clock, network_from_arrays
 from lassoflow.archive import read_arrays, write_arrays
 from lassoflow.arrays import Floats, read_matrix, read_nonnegative
 from lassoflow.box import Box
@@ -25,7 +25,6 @@ from lassoflow.curved import Curved
 from lassoflow.decayed import Decayed
 from lassoflow.dense import Smooth
 from lassoflow.dual_curve import DualCurve, Sampled
-from lassoflow.layered import network_from_arrays
 from lassoflow.network import Network
 from lassoflow.problem import LeastSquares
 from lassoflow.recorded import Recorded
