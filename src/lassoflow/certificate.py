@@ -42,6 +42,13 @@ from lassoflow.regularised import descent, end_gradient
 from lassoflow.vanishing import Vanishing
 from lassoflow.walk import beside, lasso_path, limit_flow
 
+_LAWS = "docs/theory, section 1"
+_LOSSES = "docs/theory, section 4"
+_DISTANCE = "docs/theory, section 5"
+_FINITE = "docs/theory, section 7"
+_NETWORKS = "docs/theory, section 9"
+_WEIGHT_DECAY = "docs/theory, section 10"
+
 
 def certify(path: Path, s: ArrayLike | None = None) -> Certificate:
     """Check a path against the law it claims to obey.
@@ -119,16 +126,16 @@ def _certify_dual(path: Path, curve: DualCurve) -> Certificate:
 
 def _dual_check(path: Path, curve: DualCurve) -> Check:
     s, values = dual_defect(path)
-    return _worst("defect of theta' = -grad l(x)", values, np.full(s.size, 30 * curve.rtol), s, _SECTION_4)
+    return _worst("defect of theta' = -grad l(x)", values, np.full(s.size, 30 * curve.rtol), s, _LOSSES)
 
 
 def _certify_network(path: Path) -> Certificate:
     """The flow as a mirror flow: its two defects, its rates and what it converges to."""
     s, values = defect(path)
     rtol = path.curve.rtol if isinstance(path.curve, Smooth) else 0.0
-    checks = [_worst("defect of z' = x", values, np.full(s.size, 10 * rtol), s, _SECTION_9)]
+    checks = [_worst("defect of z' = x", values, np.full(s.size, 10 * rtol), s, _NETWORKS)]
     s, values = conflict(path)
-    checks.append(_worst("defect of theta = s r - M z", values, np.full(s.size, EXACT), s, _SECTION_9))
+    checks.append(_worst("defect of theta = s r - M z", values, np.full(s.size, EXACT), s, _NETWORKS))
     note = ""
     if not path.box.decay:
         checks += _rate_checks(path, 10 * rtol)
@@ -147,8 +154,8 @@ def _rate_checks(path: Path, rounding: float) -> list[Check]:
     log_mu = log_polyak_lojasiewicz(problem)
     log_gain = path.network.log_least_gain(problem.n_features) if path.network else -math.inf
     checks = [
-        Check("mu of Polyak-Lojasiewicz", float(np.exp(min(log_mu, 709.0))), None, None, None, _SECTION_9),
-        Check("log of c, the least gain", log_gain, None, None, None, _SECTION_9),
+        Check("mu of Polyak-Lojasiewicz", float(np.exp(min(log_mu, 709.0))), None, None, None, _NETWORKS),
+        Check("log of c, the least gain", log_gain, None, None, None, _NETWORKS),
         _rate_check(f"loss against D_Q(x*, x0) / {path.letter}", general_rate(path, x_star), rounding),
     ]
     fast = exponential_rate(path, x_star, log_mu)
@@ -157,7 +164,7 @@ def _rate_checks(path: Path, rounding: float) -> list[Check]:
     if path.status == "complete":
         own, other = bias(path, x_star)
         holds = own <= other + rounding * abs(other)
-        checks.append(Check("D_Q of the end, of another solution", own, other, None, holds, _SECTION_9))
+        checks.append(Check("D_Q of the end, of another solution", own, other, None, holds, _NETWORKS))
     return checks
 
 
@@ -169,7 +176,7 @@ def _certify_vanishing(path: Path, curve: Vanishing) -> Certificate:
     name = "distance of averaged flow and its limit's"
     checks = [
         *_law_checks(limit, _sample(limit)),
-        _worst(name, bound, np.full(first.size, curve.rtol), first, _SECTION_7),
+        _worst(name, bound, np.full(first.size, curve.rtol), first, _FINITE),
     ]
     good = all(check.holds is not False for check in checks)
     summary = f"The gradient flow of {path.network!r} {'is' if good else 'is NOT'} its limit flow, to rtol."
@@ -182,13 +189,13 @@ def _certify_decayed(path: Path, curve: Decayed) -> Certificate:
     found, allowed = descent(path), 10 * curve.rtol
     bound = np.full(found.s.size, allowed + found.rounding)
     checks = [
-        _worst("rise of the regularised loss", found.rise, bound, found.s, _SECTION_10),
-        _worst("its fall against int |gradient|^2", found.defect, bound, found.s, _SECTION_10),
+        _worst("rise of the regularised loss", found.rise, bound, found.s, _WEIGHT_DECAY),
+        _worst("its fall against int |gradient|^2", found.defect, bound, found.s, _WEIGHT_DECAY),
     ]
     if path.status == "complete":
         value, rounding = end_gradient(path)
         allowed = max(allowed, rounding)
-        checks.append(Check("its gradient at the end", value, allowed, None, value <= allowed, _SECTION_10))
+        checks.append(Check("its gradient at the end", value, allowed, None, value <= allowed, _WEIGHT_DECAY))
     good = all(check.holds is not False for check in checks)
     flows = f"{'is' if good else 'is NOT'} the gradient flow of its regularised loss"
     summary = f"{path.name.capitalize()} with weight_decay={curve.weight_decay:g} {flows}."
@@ -206,12 +213,12 @@ def _rate_check(name: str, rate: Rate, rounding: float) -> Check:
     start = max(rate.excess.max(initial=0.0), rate.reach)
     seen = rate.excess > 1e-10 * start
     if not seen.any():
-        return Check(name, 0.0, 1.0, None, True, _SECTION_9)
+        return Check(name, 0.0, 1.0, None, True, _NETWORKS)
     ratio = np.divide(rate.excess, rate.bound, out=np.zeros_like(rate.bound), where=seen)
     unsure = 2.0 * rounding * np.sqrt(np.abs(rate.excess)) * math.sqrt(start)
     holds = bool((rate.excess - unsure <= rate.bound * (1.0 + 1e-6))[seen].all())
     worst = int(ratio.argmax())
-    return Check(name, float(ratio[worst]), 1.0, float(rate.s[worst]), holds, _SECTION_9)
+    return Check(name, float(ratio[worst]), 1.0, float(rate.s[worst]), holds, _NETWORKS)
 
 
 _UNITS = "KKT violations are shares of lambda_max, gaps of the loss at zero; bounds are 1e-10 or what rounding leaves."
@@ -226,7 +233,7 @@ accumulated gradient."""
 def _law_checks(path: Path, s: Floats) -> list[Check]:
     exact = max(EXACT, 10 * path.curve.rtol) if isinstance(path.curve, Curved) else EXACT
     violation, allowed = kkt_violation(path, s), np.maximum(kkt_rounding(path, s), exact)
-    checks = [_worst(f"KKT violation of {path.name}", violation, allowed, s, "docs/theory, section 1")]
+    checks = [_worst(f"KKT violation of {path.name}", violation, allowed, s, _LAWS)]
     if path.law == "lasso":
         gap, allowed = np.maximum(duality_gap(path, s), 0.0), np.maximum(gap_rounding(path, s), exact)
         checks.append(_worst("duality gap of the lasso", gap, allowed, s, "celer's convention"))
@@ -256,7 +263,7 @@ def _sample(path: Path, most: int = 20) -> Floats:
 def _monotone_check(path: Path) -> Check:
     name = path.name.removeprefix("the ")
     until = monotone_until(path)
-    source = _monotone_source(path, until) if path.law == "lasso" else "docs/theory, section 1"
+    source = _monotone_source(path, until) if path.law == "lasso" else _LAWS
     return Check(f"{name} monotone up to s", until, None, None, None, source)
 
 
@@ -264,9 +271,9 @@ def _monotone_source(lasso: Path, until: float) -> str:
     """Where the lasso is monotone, at every s or up to one, the averaged limit flow has its objective."""
     which = section(lasso.require_problem("monotonicity"), lasso.box)
     if which is None:
-        return _SECTION_5
+        return _DISTANCE
     throughout = until == lasso.domain[1] == np.inf
-    return f"{_SECTION_5}; Berthier 2025, Theorem {which}.{1 if throughout else 2}"
+    return f"{_DISTANCE}; Berthier 2025, Theorem {which}.{1 if throughout else 2}"
 
 
 def compare(flow: Path, lasso: Path | None = None) -> Certificate:
@@ -340,19 +347,16 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
         *_law_checks(limit, _sample(limit)),
         Check("lasso monotone up to s", until, None, None, None, _monotone_source(lasso, until)),
         *objective,
-        _apart(f"distance of averaged {which} and lasso", link, s, rounding, _SECTION_5),
+        _apart(f"distance of averaged {which} and lasso", link, s, rounding, _DISTANCE),
     ]
     first = _from_limit(flow, limit, problem, s)
     if first is not None:
-        if isinstance(
-            flow.curve, Smooth
-        ):  # the flow itself is known to a few rtol of its size, or to one of the largest
-            size = np.linalg.norm(problem.fitted(flow.average(s, side="left")), axis=1) / np.linalg.norm(problem.target)
-            rounding = np.maximum(rounding, flow.curve.rtol * np.maximum(10 * size, size.max(initial=0.0)))
+        if isinstance(flow.curve, Smooth):
+            rounding = np.maximum(rounding, _flow_error(flow, flow.curve.rtol, problem, s))
         link = Distance(observed(flow, lasso, problem, s), first.bound + link.bound)
         checks += [
-            _apart("distance of averaged flow and its limit's", first, s, rounding, _SECTION_7),
-            _apart("distance of averaged flow and lasso", link, s, rounding, f"{_SECTION_5} and 7"),
+            _apart("distance of averaged flow and its limit's", first, s, rounding, _FINITE),
+            _apart("distance of averaged flow and lasso", link, s, rounding, f"{_DISTANCE} and 7"),
         ]
     elif flow is not limit:
         link = Distance(observed(flow, lasso, problem, s), np.full(s.size, np.nan))
@@ -362,10 +366,11 @@ def compare(flow: Path, lasso: Path | None = None) -> Certificate:
         OBJECTIVE_UNITS if objective else ""
     )
     title = f"{flow!r}\nagainst\n{lasso!r}"
-    is_lasso = (
-        "is the lasso" if _are_coefficients(limit, lasso, s, min(until, end)) else "has the lasso's fitted values"
-    )
-    words = _words(is_lasso, until, end, checks, spread) if flow is limit else _network_words(flow, checks, spread)
+    if flow is limit:
+        alike = _are_coefficients(limit, lasso, s, min(until, end))
+        words = _words("is the lasso" if alike else "has the lasso's fitted values", until, end, checks, spread)
+    else:
+        words = _network_words(flow, checks, spread)
     return Certificate(title, words, units, tuple(checks), s, *link)
 
 
@@ -402,13 +407,6 @@ def _from_limit(flow: Path, limit: Path, problem: LeastSquares, s: Floats) -> Di
     if isinstance(flow.curve, Vanishing):
         return Distance(observed(flow, limit, problem, s), flow.curve.bound(problem, s))
     return network_to_limit(flow, limit, problem, s) if isinstance(flow.curve, Smooth) and s.size else None
-
-
-_SECTION_4 = "docs/theory, section 4"
-_SECTION_5 = "docs/theory, section 5"
-_SECTION_7 = "docs/theory, section 7"
-_SECTION_9 = "docs/theory, section 9"
-_SECTION_10 = "docs/theory, section 10"
 
 
 def _apart(name: str, link: Distance, s: Floats, rounding: Floats, source: str) -> Check:

@@ -24,7 +24,7 @@ from lassoflow.problem import LeastSquares
 from lassoflow.threads import SMALL, one_thread
 from lassoflow.walk import lasso_path, limit_flow
 
-_SECTION_11 = "docs/theory, section 11"
+_SOURCE = "docs/theory, section 11"
 _ON_FACE = 1e-9
 """Share of lambda_max, or of a box's side, that counts as zero in a gradient or a gap of the walk."""
 _LOST = 1e-3
@@ -251,7 +251,7 @@ def _stationary(problem: LeastSquares, coef: Floats, kept: Ints) -> Check:
     largest = np.abs(problem.units.working_coef(coef) * norms).sum() * problem.design.norms.max(initial=0.0)
     scale = float(np.abs(problem.design.rmatvec(problem.target)).max(initial=0.0)) or 1.0
     bound = max(EXACT, 10 * EPS * problem.n_samples * largest * problem.design.norms.max(initial=0.0) / scale)
-    return Check("gradient at the end", float(gradient), bound, None, bool(gradient <= bound), _SECTION_11)
+    return Check("gradient at the end", float(gradient), bound, None, bool(gradient <= bound), _SOURCE)
 
 
 def _consistent(problem: LeastSquares, solver: DualNewton, theta: Floats, kept: Ints) -> Check:
@@ -259,13 +259,13 @@ def _consistent(problem: LeastSquares, solver: DualNewton, theta: Floats, kept: 
     X = problem.design.columns(kept)
     basic = solver.basis.basic
     if not basic.size:
-        return Check("dual beside the row space", 0.0, EXACT, None, True, _SECTION_11)
+        return Check("dual beside the row space", 0.0, EXACT, None, True, _SOURCE)
     norms = np.linalg.norm(X, axis=0)[basic]
     nu = np.linalg.lstsq((X[:, basic] / norms).T, theta[basic] / norms)[0]
     side = max(np.abs(theta).max(), float(np.minimum(solver.branches.upper, solver.branches.lower).min())) or 1.0
     apart = float(np.abs(X.T @ nu - theta).max() / side)
     bound = max(EXACT, float(10 * EPS * X.shape[0] * (np.abs(X).T @ np.abs(nu)).max() / side))
-    return Check("dual beside the row space", apart, bound, None, apart <= bound, _SECTION_11)
+    return Check("dual beside the row space", apart, bound, None, apart <= bound, _SOURCE)
 
 
 def _face(problem: LeastSquares, dual: Floats, upper: Floats, lower: Floats) -> Ints:
@@ -285,8 +285,8 @@ def _dual_checks(
     norm = float(np.sum(np.abs(coef) * weights, where=coef != 0))
     gap = abs(norm - float(dual @ coef)) / (norm or 1.0)
     return (
-        Check("dual beyond the box", max(float(beyond), 0.0), EXACT, None, bool(beyond <= EXACT), _SECTION_11),
-        Check("l1 norm above <theta, x>", gap, EXACT, None, gap <= EXACT, _SECTION_11),
+        Check("dual beyond the box", max(float(beyond), 0.0), EXACT, None, bool(beyond <= EXACT), _SOURCE),
+        Check("l1 norm above <theta, x>", gap, EXACT, None, gap <= EXACT, _SOURCE),
     )
 
 

@@ -141,7 +141,7 @@ class Integration:
             return float((slope * (self.problem.design.norms**2 / self.problem.n_samples)).sum())
 
     def _first_step(self) -> float:
-        return 1e-3 / (1.0 + self.fastest + self.stiffness() + self.steepest * self.branches.decay)
+        return 1e-3 * self.s or 1e-3 / (1.0 + self.fastest + self.stiffness() + self.steepest * self.branches.decay)
 
     def gaps(self) -> tuple[Floats, Floats]:
         """Gaps of all coordinates to the two faces."""
@@ -206,9 +206,7 @@ class Integration:
         maps, found, r = b.on(index, limits.leave, 1e-20 * self.size), [], sign * self.r[index]
         gap, z, why = active.gap, sign * self.z[index], stepping.FULL
         if not self.step:
-            self.step = (
-                1e-3 * self.s if self.s else 1e-3 / (1.0 + self.fastest + self.stiffness() + self.steepest * b.decay)
-            )
+            self.step = self._first_step()
         mark, moved = (self.s, np.zeros(0)), np.inf
         while why == stepping.FULL:
             width = (b.upper + b.lower)[index] + 2 * b.decay * self.s

@@ -91,7 +91,9 @@ zero at s = 1, from a loss of 1; the theorem bounds the limit of the gap by a co
 
 
 def theorem_lines(flow: Path, lasso: Path, s: Floats) -> list[Check]:
-    """Both sides of the theorem as lines of a certificate, without a verdict; none where no theorem is about the flow.
+    """Both sides of the theorem as lines of a certificate; none where no theorem is about the flow.
+
+    Only the gap of a limit flow without weight decay has a verdict, by :func:`gap_bound`.
 
     At times s, and half-way in 1/s between them and to the end: between knots the gap of a limit flow is a quadratic
     function of 1/s while no sign changes. The ratio is taken where eta is largest: at a finite scale it has no bound
@@ -113,11 +115,7 @@ def theorem_lines(flow: Path, lasso: Path, s: Floats) -> list[Check]:
         bound = gap_bound(lasso, found.s)
         holds = bool((found.gap <= bound + EXACT).all())
         gap = gap._replace(bound=float(bound[found.gap.argmax()]), holds=holds, source="docs/theory, section 5")
-    lines = [
-        gap,
-        line("z-down of the lasso", found.z_down, -1),
-        line("eta of the lasso", found.eta, peak),
-    ]
+    lines = [gap, line("z-down of the lasso", found.z_down, -1), line("eta of the lasso", found.eta, peak)]
     if found.eta[peak]:
         ratio = np.divide(found.gap, found.eta, out=np.zeros_like(found.gap), where=found.eta > 0)
         lines.append(line("objective gap over eta", ratio, peak))
