@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ _INK = "#123456"
 _COLOURS = ("#E69F00", "#0072B2", "#009E73", "#CC79A7")
 """After Okabe & Ito, safe for colour-blind eyes; peers also differ in their marks."""
 _MARKS = ("o", "s", "D", "^")
-
+_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 
 _TASKS = {
     "paths": "lasso path",
@@ -35,6 +36,7 @@ _TASKS = {
     "flows": "gradient flow",
     "ends": "fit of least l1 norm",
 }
+"""What is compared in a chart, in the words of the table of those who are faster; two of them have no chart."""
 
 
 class Comparison(NamedTuple):
@@ -70,7 +72,7 @@ def _table(lines: list[str]) -> Table:
 
 def _span(cell: str) -> tuple[float, float, float]:
     """``2.0 (1.9-2.1)`` as three numbers."""
-    middle, low, high = re.fullmatch(r"([\d.]+) \(([\d.]+)-([\d.]+)\)", cell).groups()  # type: ignore[union-attr]
+    middle, low, high = re.fullmatch(r"([\d.]+) \(([\d.]+)-([\d.]+)\)", cell).groups()
     return float(middle), float(low), float(high)
 
 
@@ -82,25 +84,33 @@ def _inverse(span: tuple[float, float, float]) -> tuple[float, float, float]:
 def comparisons(text: str) -> Iterator[Comparison]:
     """All of them, in the order of the page."""
     parts = sections(text)
-    for row in tables(parts["Speed"])[0]:
+    yield from _paths(tables(parts["Speed"])[0], tables(parts["Large problems"])[0])
+    yield from _grids(parts["Large problems"], parts["A sparse design"])
+    yield from _cross_validation(tables(parts["Cross-validation"])[0])
+    yield from _flows(tables(parts["Gradient flow"])[0])
+    yield from _ends(tables(parts["Where training ends"])[0])
+
+
+def _paths(speed: Table, large: Table) -> Iterator[Comparison]:
+    for row in speed:
         curve, peer = row["curve / peer"].split(" / ")
         if curve == "lasso":
             span = _inverse(_span(row["ours / peer, median (min-max)"]))
             yield Comparison("paths", row["case"], row["threads"], _plain(peer), *span)
-    paths, grids, _ = tables(parts["Large problems"])
-    for row in paths:
+    for row in large:
         span = _span(row["peer / ours, median (min-max)"])
         yield Comparison("paths", row["case"], row["threads"], _plain(row["peer"]), *span)
-    dense = re.search(r"grids of 100 penalties \((.*?)\)", parts["Large problems"])[1]  # type: ignore[index]
-    sparse = re.search(r"^(\d+x\d+), \d+ entries", parts["A sparse design"], flags=re.MULTILINE)[1]  # type: ignore[index]
-    for case, table in ((dense, grids), (f"sparse {sparse}", tables(parts["A sparse design"])[0])):
+
+
+def _grids(large: str, sparse: str) -> Iterator[Comparison]:
+    """Of solvers on grids; where there is no span, the row is ours."""
+    shape = re.search(r"grids of 100 penalties \((.*?)\)", large)[1]
+    sparse_shape = re.search(r"^(\d+x\d+), \d+ entries", sparse, flags=re.MULTILINE)[1]
+    for case, table in ((shape, tables(large)[1]), (f"sparse {sparse_shape}", tables(sparse)[0])):
         for row in table:
             cell = row["grid / ours, median (min-max)"]
             if cell:
                 yield Comparison("grids", case, row["threads"], row.get("grid") or row["solver"], *_span(cell))
-    yield from _cross_validation(tables(parts["Cross-validation"])[0])
-    yield from _flows(tables(parts["Gradient flow"])[0])
-    yield from _ends(tables(parts["Where training ends"])[0])
 
 
 def _plain(peer: str) -> str:
@@ -113,12 +123,11 @@ def _cross_validation(table: Table) -> Iterator[Comparison]:
     for (design, threads, estimator), own in cells.items():
         if estimator not in ("ExactLassoCV", "FlowRegressorCV"):
             continue
-        exact = estimator == "ExactLassoCV"
-        kind, case = ("cross-validation", design) if exact else ("blend", design)
+        kind = "cross-validation" if estimator == "ExactLassoCV" else "blend"
         for peer in ("LassoCV", "LassoLarsCV"):
-            yield Comparison(kind, case, threads, peer, *_span(own[f"{peer} / this"]))
+            yield Comparison(kind, design, threads, peer, *_span(own[f"{peer} / this"]))
         ratio = float(cells[design, threads, "cv_glmnet"]["s"]) / float(own["s"])
-        yield Comparison(kind, case, threads, "cv_glmnet", ratio, ratio, ratio)
+        yield Comparison(kind, design, threads, "cv_glmnet", ratio, ratio, ratio)
 
 
 def _flows(table: Table) -> Iterator[Comparison]:
@@ -166,30 +175,40 @@ def chart(found: list[Comparison], cases: list[str], nothing: str = "") -> str:
 def _draw(ax: Any, found: list[Comparison], cases: list[str], nothing: str) -> None:
     peers = list(dict.fromkeys(one.peer for one in found))
     for one in found:
-        rank = peers.index(one.peer)
-        shift = 0.24 * (rank - (len(peers) - 1) / 2) / max(1, len(peers) - 1) * 2 + (0.08 if one.threads == "2" else 0)
-        look = {"color": _COLOURS[rank], "zorder": 3}
-        ax.plot([one.low, one.high], [cases.index(one.case) + shift] * 2, linewidth=1.6, alpha=0.6, **look)
-        fill = {"markerfacecolor": "none" if one.threads == "2" else _COLOURS[rank], "markeredgewidth": 1.4}
-        ax.plot(one.ratio, cases.index(one.case) + shift, _MARKS[rank], markersize=6, **look, **fill)
+        rank, two = peers.index(one.peer), one.threads == "2"
+        shift = (0.48 * (rank / (len(peers) - 1) - 0.5) if len(peers) > 1 else 0.0) + 0.08 * two
+        row, look = cases.index(one.case) + shift, {"color": _COLOURS[rank], "zorder": 3}
+        ax.plot([one.low, one.high], [row, row], linewidth=1.6, alpha=0.6, **look)
+        ax.plot(one.ratio, row, _MARKS[rank], markersize=6, **_filling(_COLOURS[rank], two), **look)
     for row, case in enumerate(cases):
         if not any(one.case == case for one in found):
             ax.annotate(nothing, (1.0, row), xytext=(6, 0), textcoords="offset points", va="center", color=_INK)
-    for rank, peer in enumerate(peers):
-        ax.plot([], [], _MARKS[rank], color=_COLOURS[rank], label=peer)
-    if any(one.threads == "2" for one in found):
+    _legend(ax, peers, any(one.threads == "2" for one in found))
+    _axes(ax, cases, min(one.low for one in found), max(one.high for one in found))
+
+
+def _filling(colour: str, two_threads: bool) -> dict[str, Any]:
+    return {"markerfacecolor": "none" if two_threads else colour, "markeredgewidth": 1.4}
+
+
+def _legend(ax: Any, peers: list[str], by_threads: bool) -> None:
+    for peer, mark, colour in zip(peers, _MARKS, _COLOURS, strict=False):
+        ax.plot([], [], mark, color=colour, label=peer)
+    if by_threads:
         ax.plot([], [], "o", color=_INK, label="1 thread")
-        ax.plot([], [], "o", color=_INK, markerfacecolor="none", markeredgewidth=1.4, label="2 threads")
+        ax.plot([], [], "o", color=_INK, label="2 threads", **_filling(_INK, True))
     ax.figure.legend(
         loc="outside upper center", ncols=6, labelcolor=_INK, frameon=False, handletextpad=0.2, columnspacing=1.2
     )
+
+
+def _axes(ax: Any, cases: list[str], low: float, high: float) -> None:
+    """Rows from above, in turn shaded, and ratios from low to high, 1 among them."""
     for row in range(1, len(cases), 2):
         ax.axhspan(row - 0.5, row + 0.5, color=_INK, alpha=0.05, linewidth=0)
-    ax.set(xscale="log", ylim=(len(cases) - 0.5, -0.5))
     ax.set_yticks(range(len(cases)), cases)
-    low, high = min(one.low for one in found), max(one.high for one in found)
-    ax.set_xlim(min(0.5, low / 1.3), max(2.0, high * 1.3))
-    ticks = [tick for tick in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if low / 1.3 <= tick <= high * 1.3]
+    ax.set(xscale="log", ylim=(len(cases) - 0.5, -0.5), xlim=(min(0.5, low / 1.3), max(2.0, high * 1.3)))
+    ticks = [tick for tick in _TICKS if low / 1.3 <= tick <= high * 1.3]
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.set_xticks([], minor=True)
     ax.axvline(1.0, color=_INK, linewidth=1.2)
@@ -229,14 +248,9 @@ class Chart(Results):
             rows = tables(sections(self.text)["Gradient flow"])[0]
             cases = list(dict.fromkeys(f"{row['case']}, {row['scale of the weights']}" for row in rows))
         drawn = chart(found, cases, "no other solver is right")
-        words = " ".join(self.content)
-        opening = (
-            '<div class="benchmark-chart" role="img" style="overflow-x: auto; margin-bottom: 1.2rem" aria-label="'
-            + words
-            + '">'
-        )
-        inner = f'<div style="min-width: 40rem; max-width: 52rem">{drawn}</div>'
-        return [nodes.raw("", f"{opening}{inner}</div>", format="html")]
+        words = escape(" ".join(self.content))
+        page = f'<div class="benchmark-chart" role="img" aria-label="{words}"><div>{drawn}</div></div>'
+        return [nodes.raw("", page, format="html")]
 
 
 class Slower(Results):
