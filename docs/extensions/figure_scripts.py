@@ -1,11 +1,20 @@
-"""A gallery script for every figure of ``lassoflow reproduce``, from the registry, so that none can be forgotten."""
+"""A gallery script for every figure of ``lassoflow reproduce``, from the registry, so that none can be forgotten.
+
+The role ``figure`` links to the page of a figure by its name.
+"""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from textwrap import dedent
 
+from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxRole
 
 from lassoflow.figures import FIGURES, Figure
 
@@ -15,7 +24,7 @@ FOLDER = "papers"
 _RUN = """
 from textwrap import fill
 
-from matplotlib import pyplot as plt
+import matplotlib.pyplot as plt
 
 from lassoflow.figures import FIGURES
 
@@ -64,27 +73,37 @@ def _script(figure: Figure, prose: str) -> str:
     return head + body.format(name=figure.name, title=figure.title)
 
 
+def _name(figure: Figure) -> str:
+    """Numbered in the order of the registry; only scripts with "plot_" in their names are run."""
+    return f"{list(FIGURES).index(figure.name) + 1:02}_{'shown' if figure.reports else 'plot'}_{figure.name}"
+
+
 def _write(app: Sphinx) -> None:
+    """All scripts anew; the gallery runs those whose text has changed."""
     folder = Path(app.srcdir, "gallery", FOLDER)
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     (folder / "GALLERY_HEADER.rst").write_text(_HEAD)
-    for number, figure in enumerate(FIGURES.values(), 1):
-        prose = _module_words(figure)
-        name = f"{number:02}_{'shown' if figure.reports else 'plot'}_{figure.name}.py"  # those with "plot_" are run
-        _write_if_new(folder / name, _script(figure, prose))
+    for figure in FIGURES.values():
+        prose = str(sys.modules[figure.run.__module__].__doc__)
+        (folder / f"{_name(figure)}.py").write_text(_script(figure, prose))
 
 
-def _module_words(figure: Figure) -> str:
-    module = __import__(figure.run.__module__, fromlist=["__doc__"])
-    return str(module.__doc__)
+class FigureRole(SphinxRole):
+    """``{figure}`berthier_paths``` links to the page of that figure in the gallery."""
 
-
-def _write_if_new(file: Path, text: str) -> None:
-    """Unchanged scripts keep their time, so that they are not run again."""
-    if not file.exists() or file.read_text() != text:
-        file.write_text(text)
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """A link to the document."""
+        if self.text not in FIGURES:
+            raise ExtensionError(f"{self.env.docname}: no figure {self.text!r}")
+        link = pending_xref(
+            "", nodes.literal("", self.text), refdoc=self.env.docname, refdomain="std", reftype="doc",
+            reftarget=f"/auto_gallery/{FOLDER}/{_name(FIGURES[self.text])}", refexplicit=True, refwarn=True,
+        )  # fmt: skip
+        return [link], []
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", _write, priority=100)  # before the gallery is made, at 500
+    app.add_role("figure", FigureRole())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,27 +1,21 @@
-"""Words become links: "docs, section 5" to that section of the theory, and the role ``figure`` to a figure's script.
+"""Words become links: "docs, section 5" to that section of the theory.
 
 Docstrings name sections in words, which read well where there are no links. Here "docs, section 5", "docs/theory,
 section 16" and "docs, sections 2 and 4" become links to the labels ``section-5`` and so on, on all pages: in the API,
-in the gallery's prose and in Markdown.
+in the gallery's prose and in Markdown. A section that there is not makes Sphinx warn, as any other label does.
 """
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Iterator
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
-from sphinx.util.docutils import SphinxRole
 
-LAST = 16
-"""The number of the last section."""
-
-_WORDS = re.compile(r"\bdocs(?:/theory)?,\s+sections?\s+\d+(?:(?:,|\s+and|\s+to)\s+\d+\b)*")
-_NUMBER = re.compile(r"\d+")
+_WORDS = re.compile(r"(\bdocs(?:/theory)?,\s+sections?\s+\d+(?:(?:,|\s+and|\s+to)\s+\d+\b)*)")
 
 
 class SectionLinks(SphinxTransform):
@@ -36,52 +30,27 @@ class SectionLinks(SphinxTransform):
             if isinstance(text.parent, kept) or not _WORDS.search(text):
                 continue
             parts: list[nodes.Node] = []
-            at = 0
-            for match in _WORDS.finditer(text):
-                parts += [nodes.Text(text[at : match.start()]), *self._links(match[0])]
-                at = match.end()
-            text.parent.replace(text, [*parts, nodes.Text(text[at:])])
+            for k, part in enumerate(_WORDS.split(text)):  # text and words in turn
+                parts += self._links(part) if k % 2 else [nodes.Text(part)]
+            text.parent.replace(text, parts)
 
-    def _links(self, words: str) -> list[nodes.Node]:
+    def _links(self, words: str) -> Iterator[nodes.Node]:
         """The words up to the first number as one link, each further number as one."""
-        found: list[nodes.Node] = []
-        at = 0
-        for number in _NUMBER.finditer(words):
-            between = "" if not found else words[at : number.start()]
-            start = number.start() if found else 0
-            found += [nodes.Text(between)] * bool(between)
-            found.append(self._link(int(number[0]), words[start : number.end()]))
-            at = number.end()
-        return found
+        for between, number in re.findall(r"(\D+)(\d+)", words):
+            if between.startswith("docs"):
+                yield self._link(number, between + number)
+            else:
+                yield from (nodes.Text(between), self._link(number, number))
 
-    def _link(self, number: int, words: str) -> nodes.Node:
-        if not 1 <= number <= LAST:
-            raise ExtensionError(f"{self.env.docname}: {words!r}: sections go from 1 to {LAST}")
-        target = {"refdomain": "std", "reftype": "ref", "reftarget": f"section-{number}", "refexplicit": True}
+    def _link(self, number: str, words: str) -> nodes.Node:
         link = pending_xref(
-            "", nodes.inline("", " ".join(words.split())), refdoc=self.env.docname, refwarn=True, **target
-        )
-        link.source, link.line = self.document.get("source"), None
-        return link
-
-
-class FigureRole(SphinxRole):
-    """``{figure}`berthier_paths``` links to the page of that figure in the gallery."""
-
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Find the script by its name: scripts are numbered in the order of the figures."""
-        scripts = sorted(Path(self.env.srcdir, "gallery", "papers").glob(f"[0-9][0-9]_*_{self.text}.py"))
-        scripts = [each for each in scripts if each.stem.split("_", 2)[2] == self.text]
-        if not scripts:
-            raise ExtensionError(f"{self.env.docname}: no figure {self.text!r}")
-        link = pending_xref(
-            "", nodes.literal("", self.text), refdoc=self.env.docname, refdomain="std", reftype="doc",
-            reftarget=f"/auto_gallery/papers/{scripts[-1].stem}", refexplicit=True, refwarn=True,
+            "", nodes.inline("", " ".join(words.split())), refdoc=self.env.docname, refdomain="std", reftype="ref",
+            reftarget=f"section-{number}", refexplicit=True, refwarn=True,
         )  # fmt: skip
-        return [link], []
+        link.source = self.document.get("source")
+        return link
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_transform(SectionLinks)
-    app.add_role("figure", FigureRole())
     return {"parallel_read_safe": True, "parallel_write_safe": True}
