@@ -26,10 +26,13 @@ LEFT_OUT = {
     "require_problem", "to_arrays",
 }  # fmt: skip
 """Public among the modules of the library, of no use outside."""
-_COLON = "\ue000"
-_TYPED = {"Parameters", "Attributes", "Returns"}
 SPECIAL = {"__call__", "__getitem__"}
+"""Shown although their names begin with an underscore."""
 
+_TYPED = {"Parameters", "Attributes", "Returns"}
+"""Sections whose entries have types."""
+_COLON = "\ue000"
+"""Of an attribute napoleon takes the words before a first colon for its type: a letter that hides colons from it."""
 _SEE_BASE = re.compile(r"See :\w+:`Network\.(\w+)`[.:]?\s*(.*)", re.DOTALL)
 _ROLE = re.compile(r":(?:ref|term|class|func|meth|mod):`~?([^`<]+?)(?:\s*<[^>]*>)?`")
 
@@ -110,22 +113,28 @@ def _table(title: str, name: str, members: list[str]) -> list[str]:
 
 def _docstring(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     """Before napoleon reads the sections."""
+    text, classes = "\n".join(lines), _classes(app.srcdir)
     if str(getattr(value, "__module__", "")).startswith("sklearn"):
-        lines[:] = _ROLE.sub(r"``\1``", "\n".join(lines)).split("\n")
-    see = _SEE_BASE.match("\n".join(lines).strip())
-    if see:
-        base = import_module("lassoflow.architecture").Network
-        inherited = inspect.getdoc(getattr(base, see[1])) or ""
-        if inherited.startswith("See "):
-            raise ExtensionError(f"{name}: Network.{see[1]} has no words of its own.")
-        first, *rest = inherited.split("\n\n")
-        own = see[2].strip()
-        lines[:] = "\n\n".join([first, *[own[:1].upper() + own[1:]] * bool(own), *rest, ""]).split("\n")
-    lines[:] = _linked(lines, _classes(app.srcdir))
-    text = _qualified("\n".join(lines), name if what == "class" else name.rpartition(".")[0], _classes(app.srcdir))
-    if what in ("attribute", "property"):  # of these napoleon takes the words before a first colon for a type
+        text = _ROLE.sub(r"``\1``", text)
+    text = _linked(_completed(text, name), classes)
+    text = _qualified(text, name if what == "class" else name.rpartition(".")[0], classes)
+    if what in ("attribute", "property"):
         text = text.replace(": ", _COLON)
     lines[:] = text.split("\n")
+
+
+def _completed(text: str, name: str) -> str:
+    """Words that begin with "See :meth:`Network.x`", with those of that method in front."""
+    see = _SEE_BASE.match(text.strip())
+    if not see:
+        return text
+    base = import_module("lassoflow.architecture").Network
+    inherited = inspect.getdoc(getattr(base, see[1])) or ""
+    if inherited.startswith("See "):
+        raise ExtensionError(f"{name}: Network.{see[1]} has no words of its own.")
+    first, *rest = inherited.split("\n\n")
+    own = see[2].strip()
+    return "\n\n".join([first, *[own[:1].upper() + own[1:]] * bool(own), *rest, ""])
 
 
 def _colons(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
@@ -140,17 +149,17 @@ def _qualified(text: str, owner: str, classes: dict[str, str]) -> str:
         role, target = match.groups()
         first, _, rest = target.partition(".")
         if first in classes:
-            return f":{role}:`~{'.'.join([classes[first], rest]).rstrip('.')}`"
+            return f":{role}:`~{classes[first]}{'.' * bool(rest)}{rest}`"
         return f":{role}:`~{owner}.{target}`" if role in ("meth", "attr") and not rest else match[0]
 
     return re.sub(r":(class|meth|attr):`~?([A-Za-z_.]+)`", full, text)
 
 
-def _linked(lines: list[str], classes: dict[str, str]) -> list[str]:
+def _linked(text: str, classes: dict[str, str]) -> str:
     """The types of parameters, attributes and what is returned, with links to the classes that have a page."""
     words = re.compile(rf"\b({'|'.join(classes)})\b")
     section, found = "", []
-    for line, after in pairwise([*lines, ""]):
+    for line, after in pairwise([*text.split("\n"), ""]):
         section = line if re.fullmatch(r"-{3,}", after) else section
         head, colon, kind = line.partition(" : ")
         if section == "Returns" and not colon:
@@ -158,16 +167,21 @@ def _linked(lines: list[str], classes: dict[str, str]) -> list[str]:
         if section in _TYPED and kind and line[:1].strip() and not set(line) <= {"-"}:
             line = head + colon + words.sub(lambda each: f":class:`~{classes[each[0]]}`", kind)
         found.append(line)
-    return found
+    return "\n".join(found)
 
 
 @cache
 def _classes(folder: str) -> dict[str, str]:
-    """Names of classes that have a page, with their modules."""
-    pages = "".join(page.read_text() for page in sorted(Path(folder, "api").glob("*.rst")))
-    names = re.findall(r"^   ~?([\w.]*\b[A-Z]\w+)$", pages, re.M)
-    modules = {"Figure": "figures.", "Reproduction": "figures."}
-    return {name.rpartition(".")[2]: f"lassoflow.{modules.get(name, '')}{name}" for name in names}
+    """The full names of classes that have a page, by the last part."""
+    found, module = {}, ""
+    for page in sorted(Path(folder, "api").glob("*.rst")):
+        for current, name in re.findall(
+            r"^(?:\.\. currentmodule:: (\S+)|   ~?([\w.]*\b[A-Z]\w+))$", page.read_text(), re.M
+        ):
+            module = current or module
+            if name:
+                found[name.rpartition(".")[2]] = f"{module}.{name}"
+    return found
 
 
 def _signature(
