@@ -11,8 +11,8 @@ lassoflow computes the two extremes exactly, at every time: the jumps in the lim
 Networks in between, of any depth and from any start, are integrated to a tolerance.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib import pyplot as plt
 from sklearn.datasets import load_diabetes
 from sklearn.preprocessing import StandardScaler
 
@@ -31,16 +31,15 @@ s = np.geomspace(0.018, 3.8, 1500)
 features = {"bmi": 2, "s5": 8, "blood pressure": 3, "s3": 6, "sex": 1}
 colours = ["#D9636F", "#332288", "#56B4E9", "#117733", "#B8A020"]
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), sharex=True, sharey=True, layout="constrained")
-for (name, j), colour in zip(features.items(), colours, strict=True):
-    left.plot(s, limit(s)[:, j], color=colour, alpha=0.3, linewidth=5, drawstyle="steps-post")
-    left.plot(s, network(s)[:, j], color=colour, linewidth=1.5)
-    right.plot(s, lasso(s)[:, j], color=colour, alpha=0.3, linewidth=5)
-    right.plot(s, network.average(s)[:, j], color=colour, linewidth=1.5, label=name)
-for ax, title, wide, thin in (
-    (left, "A network in training …", "exact limit of a vanishing start", "network from $10^{-20}$"),
-    (right, "… and its average over training time", "exact lasso path", "average of the network"),
-):
+panels = [
+    ("A network in training …", limit, "exact limit of a vanishing start", network, "network from $10^{-20}$"),
+    ("… and its average over training time", lasso, "exact lasso path", network.averaged(), "average of the network"),
+]
+figure, axes = plt.subplots(1, 2, figsize=(12, 4.6), sharex=True, sharey=True, layout="constrained")
+for ax, (title, exact, wide, trained, thin) in zip(axes, panels, strict=True):
+    for j, colour in zip(features.values(), colours, strict=True):
+        ax.plot(s, exact(s)[:, j], color=colour, alpha=0.3, linewidth=5)
+        ax.plot(s, trained(s)[:, j], color=colour, linewidth=1.5)
     ax.set_title(title, loc="left", fontsize="x-large")
     ax.set_xscale("log")
     ax.set_xlabel("training time  s = 1/λ", fontsize="large")
@@ -48,13 +47,13 @@ for ax, title, wide, thin in (
     ax.spines[["top", "right"]].set_visible(False)
     ax.plot([], [], color="0.2", alpha=0.3, linewidth=5, label=wide)
     ax.plot([], [], color="0.2", linewidth=1.5, label=thin)
-    handles = ax.get_lines()[-2:]
-    ax.legend(handles=handles, frameon=False, loc="upper right", fontsize="large")
+    ax.legend(frameon=False, loc="upper right", fontsize="large")
 for (name, j), colour in zip(features.items(), colours, strict=True):
     beside = {"s5": "bottom", "bmi": "top"}.get(name, "center")  # these two end at the same height
     place = (1.01, lasso(s[-1])[j])
-    right.annotate(name, place, xycoords=("axes fraction", "data"), color=colour, va=beside, fontsize="large")
-left.set_ylabel("standardised coefficient", fontsize="large")
+    axes[1].annotate(name, place, xycoords=("axes fraction", "data"), color=colour, va=beside, fontsize="large")
+axes[0].set_ylabel("standardised coefficient", fontsize="large")
+plt.show()
 
 # %%
 # The certificate says, for these data, how far network, limit and lasso are apart, and that no bound is violated:

@@ -35,11 +35,12 @@ named = np.argsort(-np.abs(limit.end))[:6]
 colours = ["#332288", "#CC6677", "#117733", "#56B4E9", "#882255", "#C9A227"]
 s = np.geomspace(0.3 * limit.knots[0], 30 * limit.knots[-1], 1200)
 figure, axes = plt.subplots(2, 3, figsize=(10, 5.6), layout="constrained", sharex=True, sharey=True)
+jumps = limit(s)
 for ax, scale, flow in zip(axes.ravel(), scales, flows, strict=True):
     coef = flow(s)
     ax.plot(s, np.delete(coef, named, axis=1), color="0.8", linewidth=0.8)
     for colour, j in zip(colours, named, strict=True):
-        ax.plot(s, limit(s)[:, j], color=colour, linewidth=0.7, linestyle=":")
+        ax.plot(s, jumps[:, j], color=colour, linewidth=0.7, linestyle=":")
         ax.plot(s, coef[:, j], color=colour, linewidth=1.6)
     ax.set(xscale="log", xlim=(s[0], s[-1]), title=f"scale {scale:.0e}")
     ax.spines[["top", "right"]].set_visible(False)
