@@ -171,7 +171,8 @@ def test_what_a_network_of_ones_own_cannot_do(page):
         lf.gradient_flow(problem, page["AdaptiveNetwork"](3, 1e-3, factor=[1.0, 2.0]))
 
 
-def test_names_of_networks(page, tmp_path):
+def test_names_of_networks(page, tmp_path, monkeypatch):
+    monkeypatch.setattr(architecture, "KINDS", dict(architecture.KINDS))
     problem = lf.LeastSquares(X, Y)
     lf.gradient_flow(problem, page["AdaptiveNetwork"](3, log_scale=-9.0, factor=FACTOR)).save(tmp_path / "a.npz")
     back = lf.load(tmp_path / "a.npz", problem)

@@ -76,15 +76,13 @@ def fits_of(path: Path, errors: Pieces) -> Fits:
     dimensions = np.asarray((rows != 0).sum(axis=1)).ravel()
     dimensions[0] = np.count_nonzero(path(0.0))
     if path.blend and curve.knots.size:
-        last = 1.0 / stop
-        penalties, times = np.append(penalties, last), np.append(times, stop)
-        squares = np.append(squares, errors(last, 1.0))
-        dimensions = np.append(dimensions, np.count_nonzero(path.end))
-        turns = _turns(errors, last)
-        at = np.array([np.count_nonzero(path(1.0 / lam)) for lam in turns], dtype=dimensions.dtype)
-        order = np.argsort(-np.append(penalties, turns), kind="stable")
-        penalties, times = np.append(penalties, turns)[order], np.append(times, 1.0 / turns)[order]
-        squares, dimensions = np.append(squares, errors(turns, 1.0))[order], np.append(dimensions, at)[order]
+        turns = _turns(errors, 1.0 / stop)
+        more = np.append(turns, 1.0 / stop)
+        coef = [*path(1.0 / turns), path.end]
+        order = np.argsort(-np.append(penalties, more), kind="stable")
+        penalties, times = np.append(penalties, more)[order], np.append(times, [*1.0 / turns, stop])[order]
+        squares = np.append(squares, errors(more, 1.0))[order]
+        dimensions = np.append(dimensions, [np.count_nonzero(each) for each in coef])[order]
     floor = (16.0 * EPS) ** 2 * path.require_problem("the residuals").n_samples * errors.null
     return Fits(penalties, times, np.maximum(squares, floor), dimensions)
 
