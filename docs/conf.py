@@ -55,11 +55,9 @@ sphinx_gallery_conf = {
     "filename_pattern": "plot_",
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
-    "show_memory": False,
-    "min_reported_time": 1e6,
-    "image_scrapers": ("matplotlib",),
+    "min_reported_time": 1e6,  # seconds: none is shown
+    "write_computation_times": False,
     "abort_on_example_error": True,
-    "backreferences_dir": None,
 }
 
 copybutton_prompt_text = r">>> |\.\.\. "
