@@ -89,6 +89,33 @@ def test_residuals_that_rise_again_with_weight_decay_and_unequal_factors():
     assert chosen.fits.mean_squares[chosen.chosen] == pytest.approx(np.mean((y - X @ path(chosen.s)) ** 2), rel=1e-12)
 
 
+def test_the_extended_bic_may_choose_just_before_a_return():
+    """All three of three columns cost less than two of them: there is one choice only."""
+    X, y = np.array([[2.0, 3.0, 1.0], [0.0, 1.0, 0.0], [-1.0, -3.0, 0.0]]), np.array([5.0, 1.0, -1.0])
+    path = lf.lasso_path(lf.LeastSquares(X, y), positive=True)
+    chosen = lf.select_by_criterion(path, "ebic", noise_variance=0.81)
+    assert path(6.0)[0] == 0.0 or np.count_nonzero(path(6.0)) == 2
+    assert (chosen.dimension, np.count_nonzero(path(5.9))) == (3, 3)
+    assert chosen.lam == pytest.approx(1 / 6, rel=1e-12)
+    rss = np.sum((y - X @ path(6.0)) ** 2)
+    assert chosen.value == pytest.approx(3 * log(2 * pi * 0.81) + rss / 0.81 + 3 * log(3), rel=1e-12)
+
+
+def test_the_extended_bic_of_many_times():
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        n, d = rng.integers(3, 6), rng.integers(3, 5)
+        X, y = rng.integers(-3, 4, (n, d)).astype(float), rng.integers(-5, 6, n).astype(float)
+        path = lf.lasso_path(lf.LeastSquares(X, y), positive=True)
+        if path.knots.size:
+            chosen = lf.select_by_criterion(path, "ebic", noise_variance=0.81)
+            s = np.concatenate([path.knots, path.knots * (1 - 1e-9), path.knots * 1.1, path.knots[-1:] * 1e9])
+            rss, k = np.sum((y - path(s) @ X.T) ** 2, axis=1), path.dimension(s)
+            choices = np.log([comb(d, each) for each in k])
+            values = n * log(2 * pi * 0.81) + rss / 0.81 + log(n) * k + 2 * choices
+            assert chosen.value <= values.min() + 1e-7 * abs(values.min())
+
+
 @pytest.mark.parametrize("decay", [0.05, 0.2])
 def test_no_penalty_of_a_fine_grid_is_better(decay):
     turned = 0

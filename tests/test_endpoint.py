@@ -244,6 +244,14 @@ def test_depth_chooses_among_several_solutions(depth, chosen):
     )
 
 
+def test_min_l1_refuses_columns_without_penalty_where_it_would_have_to_choose():
+    problem = lf.LeastSquares([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]], [2.0, 1.0])
+    with pytest.raises(ValueError, match="penalty_factor must be positive here"):
+        lf.min_l1(problem, [0.0, 1.0, 1.0])
+    independent = lf.LeastSquares([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [2.0, 1.0, 0.0])
+    assert lf.min_l1(independent, [0.0, 1.0]).certificate.holds
+
+
 def test_min_l1_of_more_samples_than_features_is_the_fit():
     rng = np.random.default_rng(1)
     X, y = rng.standard_normal((9, 4)), rng.standard_normal(9)

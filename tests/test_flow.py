@@ -17,6 +17,7 @@ from functools import cache
 import numpy as np
 import pytest
 from mpmath import mp, mpf
+from scipy.integrate import solve_ivp
 from scipy.linalg import LinAlgWarning
 
 import lassoflow as lf
@@ -148,6 +149,26 @@ def test_agrees_with_training_the_weights(name):
     x, average = errors(flow, times, exact)
     assert x.max() <= 1e-7
     assert average.max() <= 5e-8
+
+
+@pytest.mark.parametrize("weight_decay", [0.9, 1.05, 2.0])
+@pytest.mark.parametrize("kind", ["power", "product"])
+def test_weight_decay_above_the_gradient_lets_coefficients_rise_and_fall(kind, weight_decay):
+    """At x = 0 two branches cancel: nothing is at rest there. Against LSODA on the two weights."""
+    scale, s = 0.3, np.array([0.3, 1.0, 2.0])
+    network = lf.PowerNetwork(2, scale) if kind == "power" else lf.ProductNetwork(scale)
+    flow = lf.gradient_flow(lf.LeastSquares([[1.0]], [1.0]), network, rtol=1e-8, weight_decay=weight_decay)
+
+    def rate(_, weights):
+        u, v = weights
+        if kind == "power":
+            return 2 * u * (1 - u**2 + v**2 - weight_decay), -2 * v * (1 - u**2 + v**2 + weight_decay)
+        return v * (1 - u * v) - weight_decay * u, u * (1 - u * v) - weight_decay * v
+
+    start = [scale**0.5, scale**0.5 if kind == "power" else 0.0]
+    times = network.training_time(s)
+    u, v = solve_ivp(rate, (0.0, times[-1]), start, method="LSODA", rtol=1e-11, atol=1e-15, t_eval=times).y
+    np.testing.assert_allclose(flow(s).ravel(), u**2 - v**2 if kind == "power" else u * v, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["product 1e-40", "product, log_scale -1e5", "square", "depth 3, 1e-12"])

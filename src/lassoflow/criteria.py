@@ -166,7 +166,7 @@ def select_by_criterion(
     if not n > 1:
         raise ValueError(f"A criterion needs more than one observation; got n_samples = {n:g}.")
     errors = training_error(path)
-    fits, noise = fits_of(path, errors), _noise(path, errors, n, noise_variance)
+    fits, noise = fits_of(path, errors, criterion == "ebic"), _noise(path, errors, n, noise_variance)
     df = df_error = None
     if criterion not in _BY_DIMENSION:
         df, df_error = _spent(path, errors, fits, noise.value, n, n_bootstrap, random_state)

@@ -169,7 +169,7 @@ def min_l1(problem: LeastSquares, penalty_factor: ArrayLike | None = None, depth
     Raises
     ------
     ValueError
-        If the factors make no sense, or the depth is below 2.
+        If the factors make no sense, one of them is 0 where there may be several solutions, or the depth is below 2.
 
     Examples
     --------
@@ -188,6 +188,11 @@ def min_l1(problem: LeastSquares, penalty_factor: ArrayLike | None = None, depth
     if face.size:
         unique = _independent(problem.design.columns(face))
         if not unique:
+            if box.unpenalised[face].any():
+                raise ValueError(
+                    "penalty_factor must be positive here: columns on the face are dependent, and the choice among the "
+                    "solutions weighs coefficients by their factors."
+                )
             side = np.where(dual > 0, box.upper, box.lower)
             coef, unique = _select(problem, coef, dual, face, side, depth)
     checks = (

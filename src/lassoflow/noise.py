@@ -9,6 +9,7 @@ import scipy.linalg as sla
 from scipy.special import gammaln
 
 from lassoflow.arrays import EPS, Floats, Ints
+from lassoflow.curve import Polygon
 from lassoflow.path import Path
 from lassoflow.pieces import Pieces, penalty_before, polygon_of
 
@@ -53,7 +54,7 @@ def training_error(path: Path) -> Pieces:
     return Pieces.on_rows(curve, active, rows, np.ldexp(problem.target, problem.units.target))
 
 
-def fits_of(path: Path, errors: Pieces) -> Fits:
+def fits_of(path: Path, errors: Pieces, before_returns: bool = False) -> Fits:
     """The fits that a view of an exact path offers, the lasso or its refit or the flow.
 
     Parameters
@@ -61,6 +62,9 @@ def fits_of(path: Path, errors: Pieces) -> Fits:
     path : Path
     errors : Pieces
         By :func:`training_error`.
+    before_returns : bool
+        Whether the lasso also offers what it is just before a coefficient returns to zero, with that coefficient: for
+        criteria that may fall where the support grows.
 
     Raises
     ------
@@ -77,12 +81,13 @@ def fits_of(path: Path, errors: Pieces) -> Fits:
     dimensions[0] = np.count_nonzero(path(0.0))
     if path.blend and curve.knots.size:
         turns = _turns(errors, 1.0 / stop)
-        more = np.append(turns, 1.0 / stop)
-        coef = [*path(1.0 / turns), path.end]
+        returns, larger = _returns(path, curve) if before_returns else (np.zeros(0), np.zeros(0, dtype=np.intp))
+        more = np.concatenate([turns, returns, [1.0 / stop]])
+        there = [np.count_nonzero(each) for each in path(1.0 / turns)]
         order = np.argsort(-np.append(penalties, more), kind="stable")
-        penalties, times = np.append(penalties, more)[order], np.append(times, [*1.0 / turns, stop])[order]
+        penalties, times = np.append(penalties, more)[order], np.append(times, [*1.0 / more[:-1], stop])[order]
         squares = np.append(squares, errors(more, 1.0))[order]
-        dimensions = np.append(dimensions, [np.count_nonzero(each) for each in coef])[order]
+        dimensions = np.append(dimensions, [*there, *larger.tolist(), np.count_nonzero(path.end)])[order]
     floor = (16.0 * EPS) ** 2 * path.require_problem("the residuals").n_samples * errors.null
     return Fits(penalties, times, np.maximum(squares, floor), dimensions)
 
@@ -95,6 +100,15 @@ def _turns(errors: Pieces, last: float) -> Floats:
     within = (turns < errors.starts[1:]) & (turns > ends)
     turns, ends = turns[within], ends[within]
     return turns[errors(turns, 1.0) < (1.0 - _ALIKE) * errors(ends, 1.0)]
+
+
+def _returns(path: Path, curve: Polygon) -> tuple[Floats, Ints]:
+    """Penalties just above those at which coefficients of a lasso return to zero, and how many there are with them."""
+    within = np.asarray(((curve.averages != 0) + (curve.slopes != 0)).sum(axis=1)).ravel()
+    at_knots = np.asarray((curve.averages != 0).sum(axis=1)).ravel()[1:]
+    back = within > np.append(at_knots, np.count_nonzero(path.end))
+    ends = np.append(curve.knots, min(path.domain[1], curve.knots[-1] / EPS))  # some come to zero with the penalty only
+    return np.array([penalty_before(s) for s in ends[back].tolist()]), within[back]
 
 
 def log_choices(d: int, k: Ints) -> Floats:

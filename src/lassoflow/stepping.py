@@ -111,8 +111,8 @@ def _at_rest(
     gram: Gram, limits: Limits, decay: float, s: float, now: State, largest: float, moved: float, noise: float
 ) -> tuple[bool, bool]:
     """Whether no dual moves but those that both faces run away from; and whether x is where it will be, too."""
-    x = np.abs(now.x)
-    share = x / (x + 0.01 * limits.tol * largest)
+    reach = now.slope / limits.steepest  # what a branch still holds, also where two of them cancel, as at a start
+    share = reach / (reach + 0.01 * limits.tol * largest)
     still = np.abs(now.rise) * np.where((now.rise > 0) & (now.rise < 2 * decay), share, 1.0)
     if still.max() <= max(1e-4 * limits.least_rate, 4.0 * noise):  # what moves is rounding
         return True, True
@@ -120,7 +120,7 @@ def _at_rest(
         return False, False
     left = still.max() / limits.least_rate * limits.tol * largest
     if gram.matrix.shape[0] and gram.norms.any():  # flat directions: how far Newton's method would go
-        ridge = gram.matrix + 1e-13 * np.trace(gram.matrix) * np.eye(x.size)
+        ridge = gram.matrix + 1e-13 * np.trace(gram.matrix) * np.eye(reach.size)
         left = np.abs(np.linalg.solve(ridge, np.where(still > 0, now.rise, 0.0))).max()
     return True, left <= limits.tol * largest or s * limits.least_rate > 1e2
 
