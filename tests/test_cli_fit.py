@@ -127,6 +127,20 @@ def test_bad_requests(run, table, options, sentence):
     assert err.count("\n") == 1
 
 
+def test_columns_without_a_coefficient_are_not_asked_for(run, table):
+    _, model = fitted(run, table, "--select", "s=1")
+    assert 0 < len(model.needed) < len(model.features)
+    whole = run("predict", table / "m.json", table / "new.csv")
+    new = pd.read_csv(table / "new.csv", float_precision="round_trip")
+    new[[name for name in new if any(need.split("=")[0] == name for need in model.needed)]].to_csv(
+        table / "new.csv", index=False
+    )
+    assert run("predict", table / "m.json", table / "new.csv") == whole
+    fitted(run, table, "--select", "s=1e-9")  # nothing is needed: a mean for every row
+    code, out, _ = run("predict", table / "m.json", table / "new.csv")
+    assert (code, len(out.split())) == (0, 81)
+
+
 def test_two_levels_and_files_of_the_first_format(run, table):
     """The level that has no column of its own is known, too; a model that was written without levels still predicts."""
     frame = pd.read_csv(table / "data.csv").assign(colour=lambda f: np.where(f["colour"] == "red", "red", "other"))

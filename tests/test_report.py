@@ -165,6 +165,13 @@ def test_long_paths_are_thinned_and_it_is_said(tmp_path, monkeypatch):
     assert set(s[1:-1]) <= set(path.knots)
 
 
+def test_flows_that_take_too_long_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("lassoflow.reports.hardening.TIME_LIMIT", 0.0)
+    page, found = made(tmp_path, lf.lasso_path(problem_of(40, 6), "std"))
+    assert "Of 5 flows from a finite initialisation 0 are shown" in page
+    assert len(found["stops"]) == 1
+
+
 @pytest.mark.parametrize(("x", "y"), [(1.0, 1.0), (1e-3, 1e4), (1.0, 1e-90), (1e120, 1.0)])
 def test_flows_of_the_page_are_those_of_standardised_columns(x, y):
     X, response = data(40, 5)

@@ -57,7 +57,8 @@ _HEAD = """\
 Figures of the papers
 ---------------------
 
-Every figure of ``lassoflow reproduce``, run in full when this page was built: experiments of the papers that lassoflow
+The figures of ``lassoflow reproduce``, run in full when this page was built (but for the selection study, which takes
+half an hour): experiments of the papers that lassoflow
 stands on, with what was published beside what came here.
 """
 

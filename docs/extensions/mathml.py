@@ -32,7 +32,13 @@ def _converted(node: nodes.Element, as_block: bool) -> str:
         formula = tex2mathml(text, as_block=as_block)
     except MathError as error:  # a formula that cannot be read must not pass in silence
         raise ExtensionError(f"{node.source}:{node.line}: {text!r}: {error}") from error
-    return re.sub("<mo([^>]*)>([|‖])</mo>", r'<mo\1 lspace="0" rspace="0">\2</mo>', formula)  # bars are fences here
+    # Bars are fences here; like angles they grow only where they are told to.
+    formula = re.sub("<mo([^>]*)>([|‖])</mo>", r'<mo\1 lspace="0" rspace="0">\2</mo>', formula)
+    return (
+        formula
+        if r"\left" in text
+        else re.sub("<mo(?![^>]*stretchy)([^>]*)>([|‖⟨⟩])</mo>", r'<mo\1 stretchy="false">\2</mo>', formula)
+    )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -221,7 +221,9 @@ def _rate_check(name: str, rate: Rate, rounding: float) -> Check:
     return Check(name, float(ratio[worst]), 1.0, float(rate.s[worst]), holds, _NETWORKS)
 
 
-_UNITS = "KKT violations are shares of lambda_max, gaps of the loss at zero; bounds are 1e-10 or what rounding leaves."
+_UNITS = (
+    "KKT violations are shares of lambda_max, gaps of the loss at zero; 1e-10, or what rounding leaves, is allowed."
+)
 
 
 _MIRROR_UNITS = """\

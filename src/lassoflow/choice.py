@@ -215,7 +215,7 @@ class CVSelection:
             f"Searched exactly over all lambda from {self.lambda_min:.6g} to {self.lambda_max:.6g}{blends}."
         )
         if self.best.lam <= self.surface.edges[-2] and self.lambda_min:
-            text += " The least error lies at the lower end of that range; a smaller lambda_min may do better."
+            text += " The least error lies at the lower end of that range: below it may be smaller."
         return text
 
     def __repr__(self) -> str:

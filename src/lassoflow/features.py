@@ -46,7 +46,8 @@ def read_features(
     if gaps:
         rows = np.logical_or.reduce([~np.isfinite(found[name]) for name in gaps])
         raise TableError(f"{rows.sum()} of {rows.size} rows miss a value, or have an infinite one, in {listed(gaps)}.")
-    return np.column_stack(list(found.values()))
+    rows = len(next(iter(columns.values()), ()))
+    return np.column_stack([np.zeros((rows, 0)), *found.values()])
 
 
 def _column(columns: dict[str, Any], name: str, levels: Mapping[str, Sequence[str]]) -> Any:

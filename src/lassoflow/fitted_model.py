@@ -68,9 +68,14 @@ class FittedModel:
     data: dict[str, Any]
     levels: dict[str, list[str]] = field(default_factory=dict)
 
+    @property
+    def needed(self) -> list[str]:
+        """The features that predictions depend on."""
+        return [name for name in self.features if self.coef.get(name)]
+
     def predict(self, X: Floats) -> Floats:
-        """Predictions for rows of the features, shape (m, d): shape (m,)."""
-        coef = np.array([self.coef.get(name, 0.0) for name in self.features])
+        """Predictions for rows of the needed features, shape (m, len(needed)): shape (m,)."""
+        coef = np.array([self.coef[name] for name in self.needed])
         eta = X @ coef + self.intercept
         return np.asarray(expit(eta)) if self.link == "logit" else eta
 

@@ -80,7 +80,7 @@ def predict(job: PredictJob) -> None:
         model = read_model(job.model)
     except OSError as error:
         raise ValueError(f"MODEL: {str(job.model)!r} cannot be read: {error.strerror}.") from None
-    values = model.predict(read_features(job.data, model.features, model.levels))
+    values = model.predict(read_features(job.data, model.needed, model.levels))
     name = f"probability of {model.target} = {model.classes[1]:g}" if model.link == "logit" else model.target
     text = as_csv({name: values})
     if job.out is None:

@@ -11,10 +11,11 @@ import numpy as np
 import lassoflow
 from lassoflow.arrays import Floats, Ints
 from lassoflow.checks import Certificate, short
+from lassoflow.choice import CVSelection
 from lassoflow.criteria import ICSelection, select_by_criterion
 from lassoflow.path import Path
 from lassoflow.problem import LeastSquares
-from lassoflow.reports.hardening import DEEPEST, reason_without
+from lassoflow.reports.hardening import DEEPEST, LOG_SCALES, TIME_LIMIT, reason_without
 from lassoflow.reports.hardening import stops as finite_stops
 from lassoflow.reports.subject import Subject
 from lassoflow.reports.tracks import COUNTED, MOST_NODES, Track, track
@@ -113,6 +114,7 @@ def _data(subject: Subject, notes: list[str], tell: Callable[[str], object]) -> 
         "stops": stops,
         "first_stop": next((i for i, stop in enumerate(stops) if stop["own"]), 0),
         "chosen": subject.s if subject.s is not None and np.isfinite(subject.s) else None,
+        "loss_words": ", half the mean squared residual" if isinstance(subject.problem, LeastSquares) else "",
         "null_loss": None if subject.problem is None else float(subject.problem.loss(np.zeros(scale.size))),
     }
     return data, active
@@ -157,7 +159,13 @@ def _stops(
     reason = reason_without(subject)
     if reason is None:
         until = min(ends[1], DEEPEST * float(subject.flow.knots[0]))
-        for log_scale, flow, average in finite_stops(subject, features, (ends[0], until), tell):
+        found = finite_stops(subject, features, (ends[0], until), tell)
+        if len(found) < len(LOG_SCALES):
+            notes.append(
+                f"Of {len(LOG_SCALES)} flows from a finite initialisation {len(found)} are shown: "
+                f"the others would take longer than {TIME_LIMIT:.0f} s in all."
+            )
+        for log_scale, flow, average in found:
             label = f"e{log_scale:.0f}".translate(_RAISED)
             stops.append(_stop(label, f"The network, from an initialisation of {label}", flow, average))
     else:
@@ -189,6 +197,9 @@ def _model(subject: Subject) -> dict[str, Any] | None:
     active = np.flatnonzero(np.any(views, axis=0))
     order = active[np.lexsort((-np.abs(views[2] * scale)[active], -np.abs(chosen * scale)[active]))]
     sentence = str(subject.selection) if subject.selection is not None else f"Fitted at s = {s:.6g}, as asked."
+    if isinstance(subject.selection, CVSelection) and isinstance(subject.problem, LeastSquares):
+        empty = 2.0 * float(subject.problem.loss(np.zeros(subject.problem.n_features)))
+        sentence += f" The mean square of the response about its mean is {empty:.3g}." * subject.problem.fit_intercept
     return {
         "sentence": sentence,
         "s": s,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ LOG_SCALES = (-5.0, -20.0, -70.0, -250.0, -1000.0)
 """Natural logarithms of the scales of the coefficients at the start, for standardised columns and response."""
 MOST_ENTRIES = 1_000_000
 """Of X; beyond, five flows take minutes."""
+TIME_LIMIT = 40.0
+"""Seconds for all of them; those that take longer are left out, and the page says so."""
 DEEPEST = 1000.0
 """How far flows are followed: to this many times the first knot."""
 
@@ -52,16 +55,29 @@ class Stop(NamedTuple):
     average: Track
 
 
+class _OutOfTimeError(Exception):
+    pass
+
+
 def stops(subject: Subject, features: Ints, span: tuple[float, float], tell: Callable[[str], object]) -> list[Stop]:
-    """The flows of u v at :data:`LOG_SCALES`, over some features, from a time to a time."""
+    """The flows of u v at :data:`LOG_SCALES`, over some features, from a time to a time: as many as time allows."""
     assert subject.limit is not None
     factor = np.where(subject.limit.box.upper > 0, subject.limit.box.upper, 1.0)  # of a constant column: it stays at 0
     problem, size = standardised(subject.problem, factor)
     scale, ends = subject.scale / factor * size, (span[0] * size, span[1] * size)
-    found = []
+    found: list[Stop] = []
+    late = time.perf_counter() + TIME_LIMIT
+
+    def watch(progress: object) -> None:
+        if time.perf_counter() > late:
+            raise _OutOfTimeError
+
     for number, log_scale in enumerate(LOG_SCALES, 1):
         tell(f"flow {number} of {len(LOG_SCALES)}, log scale {log_scale:,.0f}")
-        flow = gradient_flow(problem, ProductNetwork(log_scale=log_scale), ends[1])
+        try:
+            flow = gradient_flow(problem, ProductNetwork(log_scale=log_scale), ends[1], callback=watch)
+        except _OutOfTimeError:
+            break
         own, average = (track(one, features, scale, ends).of_response(size) for one in (flow, flow.averaged()))
         found.append(Stop(log_scale, own, average))
     return found
