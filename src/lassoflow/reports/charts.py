@@ -58,7 +58,7 @@ def cross_validation(selection: Any) -> tuple[dict[str, Any], list[str]]:
         keys.append(f"{sign} {name}")
     curve = figure.line(display.lam, display.error, line_width=2.2, color=_BLUE, name="error")
     keys.append("▬ best blend" if display.views else "▬ error")
-    _add_hover(figure, [curve], [("λ", "$x{0.0000}"), ("error", "$y{0.0000}")])
+    _add_hover(figure, [curve], [("λ", "$x{%.4g}"), ("error", "$y{%.4g}")])
     keys += _mark_choices(figure, selection, display.choices)
     return _as_json(figure), keys
 
@@ -85,7 +85,7 @@ def distances(certificate: Certificate) -> dict[str, Any]:
     figure.xaxis.axis_label, figure.yaxis.axis_label = f"time {certificate.time}", "% apart"
     figure.line(s, bound, line_dash="dashed", line_width=1.3, color="#8a8a8a", name="bound")
     curve = figure.line(s, distance, line_width=2.2, color=_BLUE, name="distance")
-    _add_hover(figure, [curve], [("s", "$x{0.0000}"), ("% apart", "$y{0.000}")])
+    _add_hover(figure, [curve], [("s", "$x{%.4g}"), ("% apart", "$y{%.4g}")])
     return _as_json(figure)
 
 
@@ -99,7 +99,7 @@ def _coefficients(name: str) -> Any:
         line_alpha="alpha", line_width="width",
     )  # fmt: skip
     _add_cursor(figure)
-    _add_hover(figure, [lines], [("", "@name"), ("value", "$snap_y{0.0000}")], line_policy="interp")
+    _add_hover(figure, [lines], [("", "@name"), ("value", "$snap_y{%.4g}")], line_policy="interp")
     figure.scatter("x", "y", source=_source("x", "y", "color"), name="points", marker="circle", size=9,
                    fill_color="color", line_color="color", line_width=2, fill_alpha=0.35)  # fmt: skip
     figure.yaxis.axis_label = "coefficient"
@@ -112,7 +112,7 @@ def _loss() -> Any:
         "xs", "ys", source=_source("xs", "ys", "color", "name"), name="curves", line_color="color", line_width=2
     )
     _add_cursor(figure)
-    _add_hover(figure, [lines], [("", "@name"), ("loss", "$snap_y{0.0000}")], line_policy="interp")
+    _add_hover(figure, [lines], [("", "@name"), ("loss", "$snap_y{%.4g}")], line_policy="interp")
     figure.yaxis.axis_label = "loss"
     return figure
 
@@ -143,7 +143,8 @@ def _add_cursor(figure: Any) -> None:
 def _add_hover(figure: Any, renderers: list[Any], tooltips: list[tuple[str, str]], **options: Any) -> None:
     from bokeh.models import HoverTool
 
-    figure.add_tools(HoverTool(renderers=renderers, tooltips=tooltips, **options))
+    formatters: Any = dict.fromkeys(("$x", "$y", "$snap_y"), "printf")  # four digits, whatever the units
+    figure.add_tools(HoverTool(renderers=renderers, tooltips=tooltips, formatters=formatters, **options))
 
 
 def _source(*columns: str) -> Any:
