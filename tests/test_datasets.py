@@ -157,6 +157,18 @@ def test_decimal_commas_and_codes_for_missing_are_no_categories(tmp_path, one_ho
     refused(path, r"column 'a' holds numbers and text such as '\?' in row 9", target="y", one_hot=one_hot)
 
 
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_commas_that_may_separate_thousands(tmp_path, one_hot):
+    path = tmp_path / "data.csv"
+    path.write_text('a,y\n"1,234",1\n"12,345.5",2\n17,4\n')
+    refused(
+        path,
+        "column 'a' has commas, such as '1,234': leave them out if they separate thousands",
+        target="y",
+        one_hot=one_hot,
+    )
+
+
 def test_numbers_stored_as_text_are_text(tmp_path):
     pd.DataFrame({"a": ["1", "2"], "y": [1, 2]}).to_parquet(tmp_path / "t.parquet")
     refused(tmp_path / "t.parquet", "column 'a' holds text such as '1'")

@@ -11,6 +11,7 @@ import csv
 import difflib
 import math
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Columns = dict[str, Any]
+
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
+"""Numbers that are written, or may be, with commas between thousands."""
 
 
 class TableError(ValueError):
@@ -346,6 +350,11 @@ def _refuse_near_numbers(columns: Columns) -> None:
             continue
         texts = [(row, value) for row, value in enumerate(values, start=1) if isinstance(value, str)]
         odd = [(row, value) for row, value in texts if not _is_number(value)]
+        if odd and all(_THOUSANDS.fullmatch(value.strip()) for _, value in odd):
+            raise TableError(
+                f"column {name!r} has commas, such as {odd[0][1]!r}: leave them out if they separate thousands, write "
+                "decimal points if they are decimal commas."
+            )
         if odd and all(_is_number(value.replace(".", "").replace(",", ".", 1)) for _, value in texts):
             raise TableError(f"column {name!r} has decimal commas, such as {odd[0][1]!r}: write decimal points.")
         if 0 < 2 * len(odd) < len(texts):
