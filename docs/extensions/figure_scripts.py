@@ -43,6 +43,10 @@ for table, columns in made.data.items():
 
 _SHOW = """
 # sphinx_gallery_thumbnail_path = "images/{name}.png"
+from lassoflow.figures import FIGURES
+
+study = FIGURES["{name}"]  # study.run(quick=True, seed=0) takes seconds
+
 # %%
 # This one takes half an hour, so it is not run for this page:
 # ``lassoflow reproduce {name} --out out/figures``. Its picture, as that command made it:
