@@ -18,6 +18,7 @@ from lassoflow import architecture
 from lassoflow.convex import ConvexProblem
 from lassoflow.losses import LogisticLoss
 from lassoflow.mirror import weights
+from oracles.faces import best_on_face
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 RNG = np.random.default_rng(0)
@@ -294,18 +295,7 @@ def test_segments_are_minima_over_their_faces(page, kind):
     value, slope, y = KINDS[kind]
     path = lf.limit_flow(problem_of(page, kind, fit_intercept=True))
     for s in path.knots:
-        theta = path.dual(s)
-        bounds = [(0, None) if t > 1 - 1e-9 else (None, 0) if t < -1 + 1e-9 else (0, 0) for t in theta]
-
-        def objective(w):
-            eta = X @ w[:-1] + w[-1]
-            slopes = slope(eta, y)
-            return value(eta, y).sum(), np.append(X.T @ slopes, slopes.sum())
-
-        options = {"maxiter": 20000, "ftol": 1e-15, "gtol": 1e-11}
-        best = minimize(
-            objective, np.zeros(7), jac=True, bounds=[*bounds, (None, None)], method="L-BFGS-B", options=options
-        )
+        best = best_on_face(X, path.dual(s), lambda eta: value(eta, y), lambda eta: slope(eta, y))
         np.testing.assert_allclose(path(s), best.x[:-1], rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(path.intercept(s), best.x[-1], rtol=1e-4, atol=1e-5)
 

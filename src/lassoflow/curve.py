@@ -93,7 +93,9 @@ class Polygon:
         share = np.divide(start, s, out=np.zeros_like(s), where=s > 0)[:, None]
         past, since = self.averages[segment].toarray() * share, self.slopes[segment].toarray() * (1.0 - share)
         average = past + since
-        average[np.abs(average) <= _CANCELLED * np.abs(past)] = 0.0  # a path may stop at the very time of a return
+        # A segment may end with a return, the last one at the very stop of the path: no dust is left there.
+        ended = s == np.append(self.knots, self.stop)[segment]
+        average[ended] = np.where(np.abs(average[ended]) > _CANCELLED * np.abs(past[ended]), average[ended], 0.0)
         return average
 
     def _segment(self, s: Floats, side: Side) -> Ints:
